@@ -1,0 +1,140 @@
+"""Starts and stops the servers that the tests ask: moto, ministack and the simulated AWS.
+
+Promises: loopback only, on ports that the system chose; ready when `with` enters (the server said so, or its port
+answers), gone when `with` leaves, stopped by its process id. Refused: waiting for ever (DEADLINE_S), and a server that
+says nothing (its own last words are in the error).
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
+DEADLINE_S = 90
+
+
+class Server:
+    """A running server: its address, its process id, and the credentials that it takes."""
+
+    def __init__(self, name, address, process, credentials):
+        self.name, self.address, self.pid, self.credentials = name, address, process.pid, credentials
+
+    def env(self, region="us-east-1"):
+        """The environment in which the AWS CLI, boto3 and the collector talk to this server, and to nothing else."""
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        return inherited | self.credentials | {
+            "AWS_ENDPOINT_URL": self.address,
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+
+TESTING = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+
+
+@contextlib.contextmanager
+def moto(log=None, cert=None, key=None):
+    """moto 5.2.1 with its gaps filled; `log` is a file for one line of JSON a request."""
+    command = [sys.executable, str(HERE / "moto_server.py")]
+    for flag, value in (("--log", log), ("--cert", cert), ("--key", key)):
+        command += [flag, str(value)] if value else []
+    with started("moto", command, {}) as (process, words):
+        yield Server("moto", first_line("moto", process, words)["address"], process, TESTING)
+
+
+@contextlib.contextmanager
+def ministack():
+    """ministack 1.5.33; told to listen on loopback, or it listens everywhere."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="ministack-") as home:
+        env = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "HOME": home, "PERSIST_STATE": "0"}
+        with started("ministack", [sys.executable, "-m", "ministack"], env, cwd=home) as (process, words):
+            address = f"http://127.0.0.1:{port}"
+            answering("ministack", process, words, f"{address}/_ministack/health")
+            yield Server("ministack", address, process, TESTING)
+
+
+@contextlib.contextmanager
+def simcloud(*arguments):
+    """The simulated AWS of this workspace; `arguments` as its `--help` says."""
+    binary = os.environ.get("EVIDENCED_SIMCLOUD") or str(target_dir() / "simcloud")
+    with started("simcloud", [binary, "--listen", "127.0.0.1:0", *map(str, arguments)], {}) as (process, words):
+        said = first_line("simcloud", process, words)
+        credentials = {
+            "AWS_ACCESS_KEY_ID": said.get("access_key_id", "testing"),
+            "AWS_SECRET_ACCESS_KEY": said.get("secret_access_key", "testing"),
+        }
+        server = Server("simcloud", said["address"], process, credentials)
+        server.said = said
+        yield server
+
+
+def target_dir():
+    """Where `cargo build` put the debug binaries."""
+    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target") / "debug"
+
+
+@contextlib.contextmanager
+def started(name, command, env, cwd=None):
+    """Runs a command whose output is kept in a temporary file; terminates that process, and no other, at the end."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    with tempfile.TemporaryFile("w+") as words:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=words, stdin=subprocess.DEVNULL, env=inherited | env, cwd=cwd,
+        )
+        try:
+            yield process, words
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            process.stdout.close()
+
+
+def first_line(name, process, words):
+    """The one line of JSON that a server prints when it is ready."""
+    ready, _, _ = select.select([process.stdout], [], [], DEADLINE_S)
+    line = process.stdout.readline() if ready else b""
+    if not line.strip():
+        raise RuntimeError(f"{name} did not start: {last_words(words)}")
+    return json.loads(line)
+
+
+def answering(name, process, words, url):
+    """Waits until the URL answers with any status."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
+            answer.read()
+            return
+        select.select([], [], [], 0.05)
+    raise RuntimeError(f"{name} did not start: {last_words(words)}")
+
+
+def last_words(words):
+    words.seek(0)
+    return words.read()[-2000:] or "it said nothing"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
