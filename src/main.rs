@@ -1,2 +1,3 @@
 //! x
+mod aws;
 fn main(){}

@@ -1,0 +1,293 @@
+//! SDK clients, one per (account, region, service), over one HTTP client.
+//!
+//! Clients are built when they are first asked for and dropped on release. Accounts share the connections and the
+//! identity cache; each has its own credentials and its own retry budgets, so that one throttled account slows no
+//! other. Nothing is read from the environment but what the SDK itself reads, `AWS_CA_BUNDLE` and the proxy variables.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_config::identity::IdentityCache;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sts::config::SharedHttpClient;
+use aws_sdk_sts::config::retry::RetryPartition;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_http_client::{Builder, Connector};
+use bytes::Bytes;
+use evidenced_core::source::Account;
+
+use super::failure::Refusal;
+use super::role::{AssumeRole, AssumedRole};
+use super::source::{AwsError, RetryMode, Settings};
+use super::trust::trust_store;
+
+/// Where no configuration names a region.
+const FALLBACK_REGION: &str = "us-east-1";
+/// The same for every client: the HTTP client keeps a pool per connect time-out.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// More than accounts of an organisation that are read at once; at the SDK's 64 the cache would thrash.
+const IDENTITIES: usize = 4096;
+
+/// A client of one service, bound to account and region.
+#[derive(Debug, Clone)]
+pub(super) enum Client {
+    Acm(aws_sdk_acm::Client),
+    Config(aws_sdk_config::Client),
+    Ec2(aws_sdk_ec2::Client),
+    Elbv2(aws_sdk_elasticloadbalancingv2::Client),
+    Organizations(aws_sdk_organizations::Client),
+    S3(aws_sdk_s3::Client),
+    Sts(aws_sdk_sts::Client),
+    Wafv2(aws_sdk_wafv2::Client),
+}
+
+impl Client {
+    /// The smallest document that the SDK's parser accepts as the answer of `operation`, where there is one.
+    ///
+    /// The typed output is not used; parsing a thousand security groups for it would be most of the work. S3's bodies
+    /// are small and each has its own root.
+    pub(super) fn stand_in(&self, operation: &str) -> Option<Bytes> {
+        match self {
+            Self::Ec2(_) => Some(format!("<{operation}Response/>").into()),
+            Self::Elbv2(_) | Self::Sts(_) => {
+                Some(format!("<{operation}Response><{operation}Result/></{operation}Response>").into())
+            }
+            Self::Acm(_) | Self::Config(_) | Self::Organizations(_) | Self::Wafv2(_) => {
+                Some(Bytes::from_static(b"{}"))
+            }
+            Self::S3(_) => None,
+        }
+    }
+}
+
+/// The clients of one run.
+#[derive(Debug)]
+pub(super) struct Clients {
+    base: SdkConfig,
+    home_region: Region,
+    session_name: String,
+    roles: BTreeMap<String, Option<AssumeRole>>,
+    accounts: Mutex<HashMap<String, SdkConfig>>,
+    regions: Mutex<HashMap<(String, String), HashMap<&'static str, Client>>>,
+}
+
+impl Clients {
+    pub(super) async fn new(settings: &Settings) -> Result<Self, AwsError> {
+        let base = base(settings).await?;
+        let home_region = base.region().cloned().unwrap_or_else(|| Region::from_static(FALLBACK_REGION));
+        let base = base.into_builder().region(home_region.clone()).build();
+        Ok(Self {
+            base,
+            home_region,
+            session_name: format!("evidenced-{}", settings.slot_compact),
+            roles: settings.accounts.clone(),
+            accounts: Mutex::default(),
+            regions: Mutex::default(),
+        })
+    }
+
+    /// What the caller itself would use.
+    pub(super) fn base(&self) -> &SdkConfig {
+        &self.base
+    }
+
+    /// Replaces the accounts and how they are entered.
+    pub(super) fn enter(&mut self, roles: BTreeMap<String, Option<AssumeRole>>) {
+        self.roles = roles;
+        self.accounts = Mutex::default();
+        self.regions = Mutex::default();
+    }
+
+    /// The configuration of an account's clients, without its region.
+    pub(super) fn account(&self, account: &Account) -> Result<SdkConfig, Refusal> {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = accounts.get(&account.id) {
+            return Ok(config.clone());
+        }
+        let Some(role) = self.roles.get(&account.id) else {
+            let message = format!("account {} is not among the accounts of this source", account.id);
+            return Err(Refusal::internal("UnknownAccount", message));
+        };
+        let config = match role {
+            None => self.base.clone(),
+            Some(AssumeRole { role_name, external_id }) => {
+                let role_arn = format!("arn:{}:iam::{}:role/{role_name}", account.partition, account.id);
+                let sts = sts(&self.base, &format!("{}-assume-role", account.id));
+                let role = AssumedRole::new(sts, role_arn, self.session_name.clone(), external_id.clone());
+                let provider = SharedCredentialsProvider::new(role);
+                self.base.to_builder().credentials_provider(provider).build()
+            }
+        };
+        accounts.insert(account.id.clone(), config.clone());
+        Ok(config)
+    }
+
+    /// The client of a service for an account in a region.
+    pub(super) fn client(
+        &self,
+        account: &Account,
+        region: &str,
+        service: &'static str,
+    ) -> Result<Client, Refusal> {
+        let config = self.account(account)?;
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        let services = regions.entry((account.id.clone(), region.to_owned())).or_default();
+        if let Some(client) = services.get(service) {
+            return Ok(client.clone());
+        }
+        let config = config.into_builder().region(Region::new(region.to_owned())).build();
+        let client = build(service, &config, &format!("{}-{service}-{region}", account.id))?;
+        services.insert(service, client.clone());
+        Ok(client)
+    }
+
+    /// A client of STS for the given configuration, in the home region.
+    pub(super) fn sts(&self, config: &SdkConfig, account: &str) -> aws_sdk_sts::Client {
+        sts(config, &format!("{account}-sts-{}", self.home_region))
+    }
+
+    /// Drops the clients of an account in a region.
+    pub(super) fn release(&self, account: &str, region: &str) {
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        regions.remove(&(account.to_owned(), region.to_owned()));
+    }
+}
+
+fn sts(config: &SdkConfig, partition: &str) -> aws_sdk_sts::Client {
+    let config = aws_sdk_sts::config::Builder::from(config).retry_partition(retry_partition(partition));
+    aws_sdk_sts::Client::from_conf(config.build())
+}
+
+fn retry_partition(name: &str) -> RetryPartition {
+    RetryPartition::new(name.to_owned())
+}
+
+fn build(service: &'static str, config: &SdkConfig, partition: &str) -> Result<Client, Refusal> {
+    let partition = retry_partition(partition);
+    macro_rules! plain {
+        ($client:ident, $sdk:ident) => {
+            Client::$client($sdk::Client::from_conf(
+                $sdk::config::Builder::from(config).retry_partition(partition).build(),
+            ))
+        };
+    }
+    Ok(match service {
+        "acm" => plain!(Acm, aws_sdk_acm),
+        "config" => plain!(Config, aws_sdk_config),
+        "ec2" => plain!(Ec2, aws_sdk_ec2),
+        "elbv2" => plain!(Elbv2, aws_sdk_elasticloadbalancingv2),
+        "organizations" => plain!(Organizations, aws_sdk_organizations),
+        "sts" => plain!(Sts, aws_sdk_sts),
+        "wafv2" => plain!(Wafv2, aws_sdk_wafv2),
+        "s3" => {
+            // Emulators do not resolve a bucket as a host name. Directory buckets are not asked for.
+            let own = config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+            let config = aws_sdk_s3::config::Builder::from(config)
+                .force_path_style(own)
+                .disable_s3_express_session_auth(true)
+                .retry_partition(partition);
+            Client::S3(aws_sdk_s3::Client::from_conf(config.build()))
+        }
+        _ => {
+            return Err(Refusal::internal(
+                "UnknownService",
+                format!("there is no client for service {service:?}"),
+            ));
+        }
+    })
+}
+
+async fn base(settings: &Settings) -> Result<SdkConfig, AwsError> {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(settings.attempt_timeout)
+        .operation_timeout(settings.operation_timeout)
+        .build();
+    let retries = match settings.retry_mode {
+        RetryMode::Standard => RetryConfig::standard(),
+        RetryMode::Adaptive => RetryConfig::adaptive(),
+    };
+    let identities =
+        IdentityCache::lazy().max_partitions(IDENTITIES).load_timeout(settings.operation_timeout);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client(settings)?)
+        .timeout_config(timeouts)
+        .retry_config(retries.with_max_attempts(settings.max_attempts))
+        .identity_cache(identities.build())
+        // The attempt time-out includes the body: a second clock would only change the error's name.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+    if let Ok(name) = AppName::new("evidenced") {
+        loader = loader.app_name(name);
+    }
+    if let Some(profile) = &settings.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(region) = &settings.home_region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(url) = &settings.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    Ok(loader.load().await)
+}
+
+fn http_client(settings: &Settings) -> Result<SharedHttpClient, AwsError> {
+    let bundle = settings.ca_bundle.clone().or_else(|| std::env::var_os("AWS_CA_BUNDLE").map(PathBuf::from));
+    let trust = match bundle.as_deref().filter(|path| *path != Path::new("")) {
+        Some(path) => trust_store(path)?,
+        None => TrustStore::default(),
+    };
+    let tls = TlsContext::builder()
+        .with_trust_store(trust)
+        .build()
+        .map_err(|source| AwsError::Tls(source.into()))?;
+    // No proxy can reach our own loopback.
+    let proxy = if settings.endpoint_url.as_deref().is_some_and(is_loopback) {
+        ProxyConfig::disabled
+    } else {
+        ProxyConfig::from_env
+    };
+    Ok(Builder::new().build_with_connector_fn(move |connector_settings, components| {
+        let mut connector = Connector::builder().proxy_config(proxy());
+        connector.set_connector_settings(connector_settings.cloned());
+        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.tls_provider(Provider::rustls(CryptoMode::Ring)).tls_context(tls.clone()).build()
+    }))
+}
+
+/// Whether an endpoint is on this machine.
+pub(super) fn is_loopback(url: &str) -> bool {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = authority.split(['/', '?']).next().unwrap_or(authority);
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => authority.split(':').next().unwrap_or(authority),
+    };
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_told_from_a_name_that_begins_like_it() {
+        for url in ["http://127.0.0.1:5000", "http://localhost/", "http://[::1]:80", "https://s3.localhost:1"]
+        {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in ["https://ec2.eu-west-1.amazonaws.com", "http://127.0.0.1.example.com", "http://10.0.0.1"]
+        {
+            assert!(!is_loopback(url), "{url}");
+        }
+    }
+}

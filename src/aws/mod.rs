@@ -1,0 +1,26 @@
+//! The one door to AWS: official SDK clients behind [`evidenced_core::source::Source`].
+//!
+//! What leaves is a [`Page`](evidenced_core::source::Page) with the bytes of the final attempt, or a
+//! [`Failure`](evidenced_core::source::Failure) that says why there is none. The SDK signs, finds endpoints and
+//! credentials, and retries; its typed outputs are never evidence. Refused here: a body that was not received whole,
+//! a body over the limit, a parameter that the operation does not have.
+
+mod calls;
+mod capture;
+mod clients;
+mod failure;
+mod keep;
+mod limiter;
+mod parameters;
+mod quotas;
+mod role;
+mod source;
+#[cfg(test)]
+mod test_server;
+#[cfg(test)]
+mod tests;
+mod trust;
+
+pub(crate) use calls::supported;
+pub(crate) use role::{AssumeRole, Secret};
+pub(crate) use source::{AwsError, AwsSource, Caller, OrganizationAccount, RetryMode, Settings};
