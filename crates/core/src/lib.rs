@@ -7,4 +7,6 @@
 //!                                            config
 //! ```
 
+pub mod shape;
 pub mod source;
+pub mod wire;
