@@ -1,1 +1,36 @@
-//! Being written.
+//! The bundle: what the daemon writes and the verifier demands.
+//!
+//! The specification is `docs/BUNDLE.md`; the numbers of its verification steps are repeated in the code. This crate
+//! has no clock, no network, no randomness and no knowledge of AWS: a seed, an instant and a file are arguments.
+//! Writing ([`seal`]) and reading ([`archive`], [`verify`]) share the grammar of names, manifests and tag files, and
+//! nothing else. Only verification makes a [`VerifiedBundle`], and every reader of a bundle's contents takes one.
+
+pub mod archive;
+pub mod bag;
+pub mod check;
+pub mod command;
+pub mod digest;
+pub mod id;
+pub mod key;
+pub mod limits;
+pub mod manifest;
+pub mod path;
+mod pem;
+mod profile;
+pub mod report;
+pub mod run;
+pub mod seal;
+pub mod time;
+pub mod verify;
+
+pub use archive::UntrustedBundle;
+pub use check::{Check, VerifyError};
+pub use digest::{Digest, KeyId, hash_reader};
+pub use id::{BagId, Kind, Scope};
+pub use key::{EvidenceKey, PublicKey, TrustedKeys};
+pub use limits::Limits;
+pub use path::BundlePath;
+pub use report::{Report, Verdict, verify_path};
+pub use seal::{Content, Draft, SealError, Sealed, Unsigned, prepare};
+pub use time::UtcSecond;
+pub use verify::VerifiedBundle;
