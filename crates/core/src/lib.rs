@@ -3,10 +3,23 @@
 //! No AWS, sockets, files, clock or environment: values in, values out. Dependencies point left:
 //!
 //! ```text
-//! shape <- wire <- source <- item <- plan <- snapshot <- run <- layout
-//!                                            config
+//! shape <- wire <- source <- item <- collect <- run <- layout
+//!                  redact          plan, gaps, snapshot   config, schedule
 //! ```
 
+pub mod collect;
+pub mod config;
+pub mod gaps;
+pub mod item;
+pub mod layout;
+pub mod moment;
+pub mod plan;
+pub mod redact;
+pub mod run;
+pub mod schedule;
 pub mod shape;
+pub mod snapshot;
 pub mod source;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod wire;

@@ -1,0 +1,183 @@
+//! The configuration: one TOML file in, one checked value out, or every problem at once.
+//!
+//! Pure: paths stay as they were written; the shell resolves them against the file's folder. Promised: unknown keys
+//! are refused with the nearest known one; `effective` is what goes into the bundle (`data/config.json`), defaults
+//! filled, without secrets, ExternalIds or file paths.
+
+mod effective;
+mod reader;
+mod sections;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use toml::de::DeTable;
+
+use crate::gaps::AcceptedGap;
+use crate::plan::Regions;
+use crate::schedule::Schedule;
+
+pub use effective::effective;
+pub use reader::Problem;
+
+/// A configuration without problems.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Names the bundles: `[a-z0-9-]{1,32}`.
+    pub scope: String,
+    /// Source-Organization of every bag.
+    pub organisation: String,
+    /// When a snapshot is due.
+    pub schedule: Schedule,
+    /// Folder of the store, as written.
+    pub store: String,
+    /// Keys and the log's origin.
+    pub signing: Signing,
+    /// Accounts and regions.
+    pub aws: Aws,
+    /// Gaps that are expected.
+    pub accepted_gaps: Vec<AcceptedGap>,
+    /// How collecting is done.
+    pub collect: Collect,
+    /// `[checks]`.
+    pub checks: Checks,
+    /// `[[controls]]`.
+    pub controls: Vec<Value>,
+    /// `[[exceptions]]`.
+    pub exceptions: Vec<Value>,
+}
+
+/// `[signing]`.
+#[derive(Debug, Clone)]
+pub struct Signing {
+    /// Origin of the log; never changes.
+    pub origin: String,
+    /// Path of the evidence key (PKCS#8 PEM), as written.
+    pub evidence_key: String,
+    /// Path of the log key, as written.
+    pub log_key: Option<String>,
+    /// Path of the trust root, as written.
+    pub trust_root: Option<String>,
+    /// Time-stamping authorities, tried in order.
+    pub timestamp_urls: Vec<String>,
+}
+
+/// `[aws]`.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    /// Named profile.
+    pub profile: Option<String>,
+    /// Endpoint in place of AWS's.
+    pub endpoint_url: Option<String>,
+    /// PEM file of certificate authorities, as written.
+    pub ca_bundle: Option<String>,
+    /// Region for global calls.
+    pub home_region: Option<String>,
+    /// Which regions.
+    pub regions: Regions,
+    /// Configured accounts, by id.
+    pub accounts: BTreeMap<String, AccountEntry>,
+    /// `[aws.organization]`.
+    pub organization: Option<Organization>,
+}
+
+/// `[[aws.accounts]]`.
+#[derive(Debug, Clone)]
+pub struct AccountEntry {
+    /// Name, where the organisation does not give one.
+    pub name: Option<String>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Of the SOC 2 system.
+    pub in_scope: bool,
+    /// Why it is left out, when it is.
+    pub excluded: Option<String>,
+    /// How it is entered; none: with the caller's own credentials.
+    pub role: Option<Role>,
+}
+
+/// A role that is assumed.
+#[derive(Debug, Clone)]
+pub struct Role {
+    /// Role name (not ARN).
+    pub name: String,
+    /// File that holds the ExternalId, as written.
+    pub external_id_file: Option<String>,
+}
+
+/// `[aws.organization]`: every active account, by one role.
+#[derive(Debug, Clone)]
+pub struct Organization {
+    /// How each member account is entered.
+    pub role: Role,
+}
+
+/// `[collect]`.
+#[derive(Debug, Clone)]
+pub struct Collect {
+    /// Requests in flight at most.
+    pub concurrency: usize,
+    /// Share of AWS's documented rates; none: 0.3 against AWS, no limit against a loopback endpoint.
+    pub quota_share: Option<f64>,
+    /// One attempt, body included, in milliseconds.
+    pub attempt_timeout_ms: u64,
+    /// All attempts together, in milliseconds.
+    pub operation_timeout_ms: u64,
+    /// Attempts at most.
+    pub max_attempts: u32,
+    /// Adaptive retries instead of standard ones.
+    pub retry_mode: RetryMode,
+    /// Keep response bodies.
+    pub raw: bool,
+    /// Header names whose values are secrets.
+    pub redact_headers: Vec<String>,
+    /// Which items.
+    pub items: Vec<String>,
+}
+
+/// The SDK's two ways to retry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryMode {
+    /// Exponential backoff.
+    Standard,
+    /// Backoff and a client-side rate limit.
+    Adaptive,
+}
+
+/// `[checks]`.
+#[derive(Debug, Clone)]
+pub struct Checks {
+    /// `guide` or `aws`.
+    pub profile: String,
+    /// Folder of the customer's own policies, as written.
+    pub policies_dir: Option<String>,
+    /// Parameters by check.
+    pub params: Value,
+}
+
+/// Reads a configuration, or says everything that is wrong with it, in the order of the lines.
+pub fn parse(text: &str) -> Result<Config, Vec<Problem>> {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let mut reader = reader::Reader::new(text);
+    for error in &errors {
+        let line = reader.line(error.span().map_or(0, |span| span.start));
+        reader.problem(line, String::new(), None, format!("not TOML: {}", error.message()));
+    }
+    if !errors.is_empty() {
+        return Err(sorted(reader.problems));
+    }
+    let config = sections::config(&mut reader, root.get_ref());
+    match config {
+        Some(config) if reader.problems.is_empty() => Ok(config),
+        _ => Err(sorted(reader.problems)),
+    }
+}
+
+fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort();
+    problems.dedup();
+    problems
+}
+
+#[cfg(test)]
+mod tests;

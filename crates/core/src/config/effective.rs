@@ -1,0 +1,85 @@
+//! `data/config.json`: what was in force, for the auditor.
+//!
+//! Defaults are filled; file paths, ExternalIds and credentials are not in it. The names are those of the file.
+
+use serde_json::{Map, Value, json};
+
+use super::{Config, RetryMode};
+use crate::plan::Regions;
+
+/// The effective configuration of a run.
+pub fn effective(config: &Config) -> Value {
+    let aws = &config.aws;
+    let accounts: Vec<Value> = aws
+        .accounts
+        .iter()
+        .map(|(id, entry)| {
+            let mut account = Map::new();
+            let mut set = |name: &str, value: Value| account.insert(name.to_owned(), value);
+            set("id", json!(id));
+            if let Some(name) = &entry.name {
+                set("name", json!(name));
+            }
+            if let Some(owner) = &entry.owner {
+                set("owner", json!(owner));
+            }
+            set("in_scope", json!(entry.in_scope));
+            if let Some(reason) = &entry.excluded {
+                set("excluded", json!(reason));
+            }
+            if let Some(role) = &entry.role {
+                set("role", json!(role.name));
+                set("external_id", json!(role.external_id_file.is_some()));
+            }
+            Value::Object(account)
+        })
+        .collect();
+    let regions = match &aws.regions {
+        Regions::Enabled => json!("enabled"),
+        Regions::Listed(list) => json!(list),
+    };
+    let organization = aws.organization.as_ref().map(|organization| {
+        json!({ "role": organization.role.name, "external_id": organization.role.external_id_file.is_some() })
+    });
+    let gaps: Vec<Value> = config
+        .accepted_gaps
+        .iter()
+        .map(|gap| {
+            json!({ "account": gap.account, "region": gap.region, "item": gap.item, "reason": gap.reason,
+                "approver": gap.approver, "expires": gap.expires })
+        })
+        .collect();
+    let collect = &config.collect;
+    json!({
+        "scope": config.scope,
+        "organisation": config.organisation,
+        "schedule": config.schedule.as_str(),
+        "store": { "kind": "folder" },
+        "signing": { "origin": config.signing.origin, "timestamp_urls": config.signing.timestamp_urls },
+        "aws": {
+            "endpoint_url": aws.endpoint_url,
+            "home_region": aws.home_region,
+            "regions": regions,
+            "accounts": accounts,
+            "organization": organization,
+        },
+        "accepted_gaps": gaps,
+        "collect": {
+            "concurrency": collect.concurrency,
+            "quota_share": collect.quota_share,
+            "attempt_timeout_ms": collect.attempt_timeout_ms,
+            "operation_timeout_ms": collect.operation_timeout_ms,
+            "max_attempts": collect.max_attempts,
+            "retry_mode": match collect.retry_mode {
+                RetryMode::Standard => "standard",
+                RetryMode::Adaptive => "adaptive",
+            },
+            "raw": collect.raw,
+            "redact_headers": collect.redact_headers,
+            "items": collect.items,
+        },
+        "checks": { "profile": config.checks.profile, "params": config.checks.params },
+        "controls": config.controls,
+        "exceptions": config.exceptions,
+    })
+}

@@ -1,0 +1,112 @@
+use super::*;
+
+const EXAMPLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/evidenced.toml"));
+
+const SMALL: &str = r#"
+scope = "prod"
+organisation = "Example Ltd"
+[store]
+url = "file:store"
+[signing]
+origin = "evidence.example.com/prod"
+evidence_key = "file:keys/evidence.key.pem"
+"#;
+
+#[test]
+fn the_commented_example_has_no_problem() {
+    let config = parse(EXAMPLE).unwrap();
+    assert_eq!(config.schedule.as_str(), "0 2 * * *");
+    assert_eq!(config.aws.accounts.len(), 1);
+    assert_eq!((config.accepted_gaps.len(), config.controls.len(), config.exceptions.len()), (1, 1, 1));
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let config = parse(SMALL).unwrap();
+    assert_eq!(config.collect.concurrency, 64);
+    assert_eq!(config.aws.regions, Regions::Enabled);
+    assert_eq!(config.collect.items, ["*"]);
+}
+
+#[test]
+fn every_problem_comes_at_once_with_its_line_and_key() {
+    let text = r#"
+scope = "Prod!"
+organisation = 7
+schedule = "0 2 * *"
+regins = "enabled"
+[store]
+url = "s3://bucket"
+[signing]
+origin = "has space"
+[aws]
+regions = 5
+[[aws.accounts]]
+id = "12"
+[collect]
+concurrency = 0
+concurency = 3
+items = ["vpc.vpcz"]
+[[accepted_gaps]]
+reason = "x"
+approver = "y"
+expires = "2027-02-30"
+"#;
+    let problems = parse(text).unwrap_err();
+    let found: Vec<(usize, &str)> = problems.iter().map(|it| (it.line, it.key.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            (2, "scope"),
+            (3, "organisation"),
+            (4, "schedule"),
+            (5, "regins"),
+            (7, "store.url"),
+            (8, "signing.evidence_key"),
+            (9, "signing.origin"),
+            (11, "aws.regions"),
+            (13, "aws.accounts[0].id"),
+            (15, "collect.concurrency"),
+            (16, "collect.concurency"),
+            (17, "collect.items"),
+            (18, "accepted_gaps[0].region"),
+            (21, "accepted_gaps[0].expires"),
+        ]
+    );
+    let shown: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(shown[9], "15: collect.concurrency = 0: expected a whole number from 1 to 1024");
+    assert_eq!(shown[10], "16: collect.concurency: is not a known key; did you mean \"concurrency\"?");
+}
+
+#[test]
+fn text_that_is_not_toml_is_refused_with_its_line() {
+    let problems = parse("scope = \"prod\"\norganisation = \n").unwrap_err();
+    assert_eq!(problems[0].line, 2);
+    assert!(problems[0].message.starts_with("not TOML"), "{}", problems[0].message);
+}
+
+#[test]
+fn the_effective_configuration_holds_no_path_and_no_external_id() {
+    let text = format!(
+        "{SMALL}\n[[aws.accounts]]\nid = \"111122223333\"\nrole = \"EvidenceReader\"\nexternal_id_file = \"secret-path\"\n"
+    );
+    let shown = effective(&parse(&text).unwrap()).to_string();
+    assert!(!shown.contains("secret-path") && !shown.contains("keys/") && !shown.contains("file:"), "{shown}");
+    assert!(shown.contains("\"external_id\":true"));
+}
+
+#[test]
+fn plain_http_is_for_loopback_only() {
+    for (url, good) in [
+        ("http://127.0.0.1:5000", true),
+        ("http://localhost:5000/x", true),
+        ("http://[::1]:5000", true),
+        ("https://aws.example.com", true),
+        ("http://aws.example.com", false),
+        ("http://127.example.com", false),
+        ("http://127.0.0.1@evil.example", false),
+    ] {
+        let text = format!("{SMALL}\n[aws]\nendpoint_url = \"{url}\"\n");
+        assert_eq!(parse(&text).is_ok(), good, "{url}");
+    }
+}

@@ -1,0 +1,169 @@
+//! A snapshot as the files of a bag: every path under `data/` that is not evidence is named here.
+//!
+//! Pure: the same snapshot and configuration give the same bytes. Field names are those of docs/BUNDLE.md.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use evidenced_bundle::digest::Digest;
+use evidenced_bundle::{BagId, BundlePath, Content, Draft, Scope, UtcSecond};
+use serde_json::{Value, json};
+
+use crate::config::{Config, effective};
+use crate::item::catalogue;
+use crate::moment;
+use crate::run::planned_regions;
+use crate::snapshot::{Row, Snapshot};
+
+/// Rows beyond which the matrix is split by account.
+const ROWS_IN_ONE_FILE: usize = 2_000;
+
+/// Why a snapshot is not a bag.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// A name from the outside is not a path of a bag.
+    #[error("{0:?} cannot be the name of a file in a bundle")]
+    Path(String),
+    /// A digest of ours is not one.
+    #[error("{0}: digest is not SHA-256 in hex")]
+    Digest(String),
+    /// A scope or time that the format cannot hold.
+    #[error("{0} does not fit the format of a bundle")]
+    Value(&'static str),
+}
+
+/// `catalogue.json`: items and their calls.
+pub fn catalogue_value() -> Value {
+    let items: Vec<Value> = catalogue()
+        .into_iter()
+        .map(|item| {
+            let calls: Vec<Value> = item
+                .steps
+                .iter()
+                .map(|step| json!({ "service": step.service, "operation": step.operation, "iam": step.iam }))
+                .collect();
+            json!({ "id": item.id, "title": item.title, "scope": item.scope.word(),
+                "criteria": item.criteria, "calls": calls })
+        })
+        .collect();
+    json!({ "items": items })
+}
+
+/// Everything of a bag: the paths and what fills them. `folder` is where the run's files were written.
+pub fn draft(
+    config: &Config,
+    snapshot: &Snapshot,
+    id: BagId,
+    version: &str,
+    folder: &Path,
+) -> Result<Draft, LayoutError> {
+    let mut files: BTreeMap<BundlePath, Content> = BTreeMap::new();
+    let config_bytes = line(&effective(config));
+    let config_digest = Digest::of(&config_bytes).to_string();
+    let mut made: Vec<(String, Vec<u8>)> = vec![
+        ("data/config.json".to_owned(), config_bytes),
+        ("data/catalogue.json".to_owned(), line(&catalogue_value())),
+        ("data/plan.json".to_owned(), line(&json!(snapshot.plan))),
+        ("data/summary.json".to_owned(), line(&summary(snapshot))),
+    ];
+    made.extend(run_files(config, snapshot, &id, version, &config_digest));
+    for (path, bytes) in made {
+        files.insert(bundle_path(path)?, Content::Bytes(bytes));
+    }
+    for written in &snapshot.written {
+        let sha256 = Digest::parse(&written.sha256).ok_or_else(|| LayoutError::Digest(written.path.clone()))?;
+        let content = Content::File { path: folder.join(&written.path), sha256, bytes: written.bytes };
+        files.insert(bundle_path(written.path.clone())?, content);
+    }
+    Ok(Draft {
+        scope: Scope::new(config.scope.clone()).ok_or(LayoutError::Value("the scope"))?,
+        slot: id.slot(),
+        bagging_date: UtcSecond::from_unix(snapshot.ended).ok_or(LayoutError::Value("the time"))?.date(),
+        organisation: config.organisation.clone(),
+        agent: format!("evidenced {version}"),
+        id,
+        files,
+    })
+}
+
+fn bundle_path(path: String) -> Result<BundlePath, LayoutError> {
+    BundlePath::new(path.clone()).map_err(|_| LayoutError::Path(path))
+}
+
+/// `run.json`, and a file per account when there are too many rows for one.
+fn run_files(
+    config: &Config,
+    snapshot: &Snapshot,
+    id: &BagId,
+    version: &str,
+    config_digest: &str,
+) -> Vec<(String, Vec<u8>)> {
+    let accounts = snapshot.plan.accounts.iter().filter(|account| account.reason.is_none()).count();
+    let mut run = json!({
+        "slot": moment::seconds(id.slot().unix()),
+        "status": snapshot.status(),
+        "trigger": id.kind().trigger(),
+        "schedule": config.schedule.as_str(),
+        "collected": { "start": moment::seconds(snapshot.started), "end": moment::seconds(snapshot.ended) },
+        "scope": { "name": config.scope, "accounts": accounts, "regions": planned_regions(&snapshot.plan) },
+        "collector": {
+            "id": "urn:evidenced:collector",
+            "version": version,
+            "configDigest": { "sha256": config_digest },
+        },
+        "totals": totals(snapshot),
+    });
+    let mut files = Vec::new();
+    let (name, value) = if snapshot.rows.len() <= ROWS_IN_ONE_FILE {
+        ("cells", json!(snapshot.rows))
+    } else {
+        let mut by_account: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+        for row in &snapshot.rows {
+            by_account.entry(&row.account).or_default().push(row);
+        }
+        let mut names = Vec::new();
+        for (account, rows) in by_account {
+            let path = format!("data/run/{account}.json");
+            files.push((path.clone(), line(&json!({ "cells": rows }))));
+            names.push(path);
+        }
+        ("cellFiles", json!(names))
+    };
+    if let Some(members) = run.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
+    files.push(("data/run.json".to_owned(), line(&run)));
+    files
+}
+
+fn totals(snapshot: &Snapshot) -> Value {
+    json!({
+        "cells": snapshot.counts(),
+        "documents": snapshot.rows.iter().filter(|row| row.file.is_some()).count(),
+        "resources": snapshot.rows.iter().filter_map(|row| row.resources).sum::<u64>(),
+        "pages": snapshot.rows.iter().filter_map(|row| row.pages).sum::<u64>(),
+        "openGaps": snapshot.open_gaps().count(),
+    })
+}
+
+/// `summary.json`: the counts that people ask for first, per item.
+fn summary(snapshot: &Snapshot) -> Value {
+    let mut items: BTreeMap<&str, (u64, BTreeMap<&'static str, u64>)> = BTreeMap::new();
+    for row in &snapshot.rows {
+        let (resources, cells) = items.entry(&row.item).or_default();
+        *resources += row.resources.unwrap_or(0);
+        *cells.entry(row.status.word()).or_insert(0) += 1;
+    }
+    let items: serde_json::Map<String, Value> = items
+        .into_iter()
+        .map(|(id, (resources, cells))| (id.to_owned(), json!({ "resources": resources, "cells": cells })))
+        .collect();
+    json!({ "status": snapshot.status(), "totals": totals(snapshot), "items": items })
+}
+
+/// Compact JSON with one final newline.
+fn line(value: &Value) -> Vec<u8> {
+    let mut bytes = value.to_string().into_bytes();
+    bytes.push(b'\n');
+    bytes
+}

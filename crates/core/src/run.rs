@@ -1,0 +1,378 @@
+//! The one path of a run: accounts -> regions -> plan -> cells -> rows.
+//!
+//! Promised: every planned cell ends as a row; what is excluded is a row with its reason; documents go to the scratch
+//! space as they come, so memory is bounded by what is in flight. Refused: a run that goes on when the scratch space
+//! cannot be written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use evidenced_bundle::digest::Digest;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use crate::collect::{self, Cell, Collected, Context};
+use crate::gaps::AcceptedGap;
+use crate::item::{GLOBAL, Item, Scope, catalogue};
+use crate::moment;
+use crate::plan::{self, Known, Plan, PlannedAccount, PlannedRegion, RegionState, Regions, Target};
+use crate::redact::Redactor;
+use crate::shape::Shapes;
+use crate::snapshot::{Row, Snapshot, Status, Written};
+use crate::source::{Account, Failure, Source};
+
+/// Items of one target that may be under way at once.
+const ITEMS_AT_ONCE: usize = 4;
+
+/// The item that the plan is made from.
+const REGIONS_ITEM: &str = "account.regions";
+
+/// Where documents go while a run is under way.
+pub trait Scratch: Sync {
+    /// Writes a new file of the bag; the bytes are on disk or the run ends.
+    fn write(&self, path: &str, bytes: &[u8]) -> std::io::Result<()>;
+}
+
+/// What time it is.
+pub trait Clock: Sync {
+    /// Milliseconds since 1970, UTC.
+    fn now_ms(&self) -> i64;
+}
+
+/// Told what happens, cell by cell: logs and the progress bar.
+pub trait Observer: Sync {
+    /// So many cells will be asked.
+    fn planned(&self, cells: usize);
+    /// A cell ended.
+    fn ended(&self, row: &Row);
+}
+
+/// What a run needs to know besides whom to ask.
+#[derive(Debug)]
+pub struct Settings {
+    /// Which regions.
+    pub regions: Regions,
+    /// Which items: `*`, an id, or a prefix that ends in `*`.
+    pub items: Vec<String>,
+    /// Regions by partition, for accounts whose own list cannot be read.
+    pub partitions: BTreeMap<String, Vec<String>>,
+    /// The region that answers for `global` cells, where the configuration names one.
+    pub home: Option<String>,
+    /// Gaps that are expected.
+    pub accepted: Vec<AcceptedGap>,
+    /// The redaction table.
+    pub redactor: Redactor,
+    /// Keep response bodies.
+    pub raw: bool,
+    /// Targets (account x region) that may be under way at once.
+    pub concurrency: usize,
+    /// The slot, seconds since 1970: what acceptances are judged by.
+    pub slot: i64,
+}
+
+/// Why a run ended without a snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The scratch space refused a file.
+    #[error("scratch space: cannot write {path}")]
+    Scratch {
+        /// Path in the bag.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Everything that a run talks to.
+#[derive(Debug)]
+pub struct World<'a, S, K, C, O> {
+    /// Who answers requests.
+    pub source: &'a S,
+    /// Where documents go.
+    pub scratch: &'a K,
+    /// What time it is.
+    pub clock: &'a C,
+    /// Who is told.
+    pub observer: &'a O,
+    /// The shape tables.
+    pub shapes: &'a Shapes,
+}
+
+/// An account with what was found at its door.
+struct Entered {
+    target: Target,
+    door: Result<String, Failure>,
+    regions: Vec<PlannedRegion>,
+    home: String,
+    rows: Vec<(Row, Vec<Written>)>,
+}
+
+/// Collects everything of every target.
+pub async fn run<S: Source, K: Scratch, C: Clock, O: Observer>(
+    world: &World<'_, S, K, C, O>,
+    settings: &Settings,
+    targets: Vec<Target>,
+) -> Result<Snapshot, RunError> {
+    let started = world.clock.now_ms().div_euclid(1000);
+    let context = Context {
+        source: world.source,
+        shapes: world.shapes,
+        redactor: &settings.redactor,
+        raw: settings.raw,
+    };
+    let engine = Engine { world, settings, context };
+    let entered: Vec<Entered> = stream::iter(targets)
+        .map(|target| engine.enter(target))
+        .buffer_unordered(settings.concurrency.max(1))
+        .try_collect()
+        .await?;
+    let cells: Vec<(usize, String, bool, Vec<&'static Item>)> = engine.cells(&entered);
+    world.observer.planned(cells.iter().map(|(_, _, _, items)| items.len()).sum());
+    let collected: Vec<Vec<(Row, Vec<Written>)>> = stream::iter(&cells)
+        .map(|(index, region, enabled, items)| engine.target(entered.get(*index), region, *enabled, items))
+        .buffer_unordered(settings.concurrency.max(1))
+        .try_collect()
+        .await?;
+    let ended = world.clock.now_ms().div_euclid(1000);
+
+    let mut rows: Vec<Row> = Vec::new();
+    let mut written: Vec<Written> = Vec::new();
+    let mut accounts: Vec<PlannedAccount> = Vec::new();
+    for (row, files) in collected.into_iter().flatten() {
+        rows.push(row);
+        written.extend(files);
+    }
+    for account in entered {
+        rows.extend(engine.unasked(&account));
+        for (row, files) in account.rows {
+            rows.push(row);
+            written.extend(files);
+        }
+        accounts.push(PlannedAccount {
+            id: account.target.account.id,
+            name: account.target.account.name,
+            partition: account.target.account.partition,
+            in_scope: account.target.in_scope,
+            owner: account.target.owner,
+            reason: account.target.excluded,
+            regions: account.regions,
+        });
+    }
+    for row in &mut rows {
+        if row.status.is_gap() {
+            row.accepted = settings.accepted.iter().find_map(|gap| gap.covers(row, settings.slot));
+        }
+    }
+    accounts.sort_by(|a, b| a.id.cmp(&b.id));
+    written.sort_by(|a, b| a.path.cmp(&b.path));
+    rows.sort_by(|a, b| {
+        (&a.account, &a.region, &a.item).cmp(&(&b.account, &b.region, &b.item))
+    });
+    Ok(Snapshot { plan: Plan { accounts }, rows, written, started, ended })
+}
+
+struct Engine<'a, S, K, C, O> {
+    world: &'a World<'a, S, K, C, O>,
+    settings: &'a Settings,
+    context: Context<'a, S>,
+}
+
+impl<S: Source, K: Scratch, C: Clock, O: Observer> Engine<'_, S, K, C, O> {
+    /// Who are we in this account, and which regions does it have?
+    async fn enter(&self, target: Target) -> Result<Entered, RunError> {
+        let home = self.home(&target.account.partition);
+        if target.excluded.is_some() {
+            let door = Ok(String::new());
+            return Ok(Entered { target, door, regions: Vec::new(), home, rows: Vec::new() });
+        }
+        let door = self.world.source.principal(&target.account).await;
+        let mut rows = Vec::new();
+        let mut known = None;
+        for item in catalogue().into_iter().filter(|item| item.id == REGIONS_ITEM) {
+            let collected = self.ask(&target.account, &door, GLOBAL, &home, true, item).await;
+            known = collected.first_output.as_deref().and_then(Known::from_output);
+            let reason = collected.error.as_ref().map(|error| format!("{}: {}", error.code, error.message));
+            known = Some(known.unwrap_or_else(|| Known::Unread {
+                reason: reason.unwrap_or_else(|| "DescribeRegions gave no list of regions".to_owned()),
+                partition: self
+                    .settings
+                    .partitions
+                    .get(&target.account.partition)
+                    .cloned()
+                    .unwrap_or_default(),
+            }));
+            rows.push(self.keep(&target.account, GLOBAL, item, collected)?);
+        }
+        let regions = known.map(|known| plan::regions(&known, &self.settings.regions)).unwrap_or_default();
+        Ok(Entered { target, door, regions, home, rows })
+    }
+
+    fn home(&self, partition: &str) -> String {
+        let fallback = match partition {
+            "aws-cn" => "cn-north-1",
+            "aws-us-gov" => "us-gov-west-1",
+            _ => "us-east-1",
+        };
+        self.settings.home.clone().unwrap_or_else(|| fallback.to_owned())
+    }
+
+    fn selected(&self, item: &Item) -> bool {
+        item.id == REGIONS_ITEM || self.settings.items.iter().any(|pattern| matches(pattern, item.id))
+    }
+
+    /// What is left to ask: account index, region, whether the account says that it is enabled, items.
+    fn cells(&self, entered: &[Entered]) -> Vec<(usize, String, bool, Vec<&'static Item>)> {
+        let wanted = |scope: Scope| -> Vec<&'static Item> {
+            catalogue()
+                .into_iter()
+                .filter(|item| item.scope == scope && item.id != REGIONS_ITEM && self.selected(item))
+                .collect()
+        };
+        let mut cells = Vec::new();
+        for (index, account) in entered.iter().enumerate().filter(|(_, it)| it.target.excluded.is_none()) {
+            cells.push((index, GLOBAL.to_owned(), true, wanted(Scope::Account)));
+            for region in account.regions.iter().filter(|region| region.planned) {
+                let enabled = region.state == RegionState::Enabled;
+                cells.push((index, region.name.clone(), enabled, wanted(Scope::Region)));
+            }
+        }
+        cells
+    }
+
+    /// Rows of what is not asked: excluded accounts, regions and items, regions that are not opted in.
+    fn unasked(&self, account: &Entered) -> Vec<Row> {
+        let id = &account.target.account.id;
+        let mut rows = Vec::new();
+        let excluded = account.target.excluded.as_deref();
+        for item in catalogue() {
+            if item.scope == Scope::Account {
+                match (excluded, self.selected(item)) {
+                    (Some(reason), _) => rows.push(Row::unasked(id, GLOBAL, item.id, Status::Excluded, reason)),
+                    (None, false) => rows.push(Row::unasked(id, GLOBAL, item.id, Status::Excluded, NOT_SELECTED)),
+                    (None, true) => {}
+                }
+                continue;
+            }
+            for region in &account.regions {
+                let reason = region.reason.as_deref().unwrap_or(NOT_SELECTED);
+                let status = match (region.planned, region.state) {
+                    (false, RegionState::NotOptedIn) => Status::RegionDisabled,
+                    (false, _) => Status::Excluded,
+                    (true, _) if !self.selected(item) => Status::Excluded,
+                    (true, _) => continue,
+                };
+                let reason = if region.planned { NOT_SELECTED } else { reason };
+                rows.push(Row::unasked(id, &region.name, item.id, status, reason));
+            }
+        }
+        rows
+    }
+
+    /// Everything of one account in one region.
+    async fn target(
+        &self,
+        entered: Option<&Entered>,
+        region: &str,
+        enabled: bool,
+        items: &[&'static Item],
+    ) -> Result<Vec<(Row, Vec<Written>)>, RunError> {
+        let Some(entered) = entered else { return Ok(Vec::new()) };
+        let account = &entered.target.account;
+        let rows = stream::iter(items)
+            .map(|item| async move {
+                let collected = self.ask(account, &entered.door, region, &entered.home, enabled, item).await;
+                let kept = self.keep(account, region, item, collected)?;
+                self.world.observer.ended(&kept.0);
+                Ok(kept)
+            })
+            .buffer_unordered(ITEMS_AT_ONCE)
+            .try_collect()
+            .await;
+        self.world.source.release(account, region);
+        rows
+    }
+
+    async fn ask(
+        &self,
+        account: &Account,
+        door: &Result<String, Failure>,
+        region: &str,
+        home: &str,
+        known_enabled: bool,
+        item: &'static Item,
+    ) -> Collected {
+        let principal = door.as_ref().map_or("", String::as_str);
+        let cell = Cell { account, principal, region, home, known_enabled, item };
+        match door {
+            Ok(_) => collect::collect(&self.context, cell).await,
+            Err(failure) => collect::closed_door(cell, failure),
+        }
+    }
+
+    /// Writes what was collected and makes its row.
+    fn keep(
+        &self,
+        account: &Account,
+        region: &str,
+        item: &Item,
+        collected: Collected,
+    ) -> Result<(Row, Vec<Written>), RunError> {
+        let mut row = Row::unasked(&account.id, region, item.id, collected.status, "");
+        row.reason = collected.reason;
+        row.error = collected.error;
+        row.pages = Some(collected.pages);
+        row.request_ids = collected.request_ids;
+        if collected.started_at_ms > 0 {
+            row.started_at = Some(moment::milliseconds(collected.started_at_ms));
+            row.finished_at = Some(moment::milliseconds(collected.finished_at_ms));
+        }
+        let mut files = Vec::new();
+        if let Some(document) = collected.document {
+            let path = format!("data/evidence/{}/{region}/{}.json", account.id, item.id);
+            let written = self.write(path, &document)?;
+            row.file = Some(written.path.clone());
+            row.sha256 = Some(written.sha256.clone());
+            row.resources = Some(collected.resources);
+            files.push(written);
+        }
+        for (name, body) in collected.bodies {
+            let body: Bytes = body;
+            files.push(
+                self.write(format!("data/raw/{}/{region}/{}/{name}", account.id, item.id), &body)?,
+            );
+        }
+        Ok((row, files))
+    }
+
+    fn write(&self, path: String, bytes: &[u8]) -> Result<Written, RunError> {
+        match self.world.scratch.write(&path, bytes) {
+            Ok(()) => Ok(Written {
+                path,
+                sha256: Digest::of(bytes).to_string(),
+                bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            }),
+            Err(source) => Err(RunError::Scratch { path, source }),
+        }
+    }
+}
+
+const NOT_SELECTED: &str = "not selected in [collect] items";
+
+/// `*`, an exact id, or a prefix that ends in `*`.
+pub fn matches(pattern: &str, text: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => text.starts_with(prefix),
+        None => pattern == text,
+    }
+}
+
+/// Distinct planned regions over all accounts: the number in `scope.regions`.
+pub fn planned_regions(plan: &Plan) -> usize {
+    plan.accounts
+        .iter()
+        .flat_map(|account| &account.regions)
+        .filter(|region| region.planned)
+        .map(|region| region.name.as_str())
+        .collect::<BTreeSet<_>>()
+        .len()
+}
