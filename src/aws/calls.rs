@@ -27,6 +27,8 @@ use super::parameters::ParameterError;
 pub(super) struct Call {
     pub(super) service: &'static str,
     pub(super) operation: &'static str,
+    #[cfg(test)]
+    parameters: &'static [&'static str],
     start: fn(&Client, &Map<String, Value>, Capture) -> Result<Answer, ParameterError>,
 }
 
@@ -66,6 +68,12 @@ pub(crate) fn supported() -> impl Iterator<Item = (&'static str, &'static str)> 
     every().map(|call| (call.service, call.operation))
 }
 
+/// The parameters that the call declares.
+#[cfg(test)]
+pub(super) fn parameters_of(service: &str, operation: &str) -> &'static [&'static str] {
+    find(service, operation).map_or(&[], |call| call.parameters)
+}
+
 fn every() -> impl Iterator<Item = &'static Call> {
     SERVICES.iter().copied().flatten()
 }
@@ -79,6 +87,8 @@ macro_rules! calls {
         pub(super) const CALLS: &[$crate::aws::calls::Call] = &[$($crate::aws::calls::Call {
             service: $service,
             operation: stringify!($operation),
+            #[cfg(test)]
+            parameters: &[$(stringify!($parameter)),*],
             start: |client, parameters, capture| {
                 use $crate::aws::{clients::Client, failure::Refusal, parameters};
                 const OPERATION: &str = stringify!($operation);

@@ -10,6 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -216,19 +218,33 @@ async fn base(settings: &Settings) -> Result<SdkConfig, AwsError> {
     };
     let identities =
         IdentityCache::lazy().max_partitions(IDENTITIES).load_timeout(settings.operation_timeout);
+    let client = http_client(settings)?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http_client(settings)?)
+        .http_client(client.clone())
         .timeout_config(timeouts)
-        .retry_config(retries.with_max_attempts(settings.max_attempts))
+        .retry_config(
+            retries.with_max_attempts(settings.max_attempts).with_initial_backoff(settings.first_backoff),
+        )
         .identity_cache(identities.build())
         // The attempt time-out includes the body: a second clock would only change the error's name.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     if let Ok(name) = AppName::new("evidenced") {
         loader = loader.app_name(name);
     }
-    if let Some(profile) = &settings.profile {
-        loader = loader.profile_name(profile);
-    }
+    loader = match (&settings.keys, &settings.profile) {
+        (Some(keys), _) => loader.credentials_provider(keys.credentials()),
+        (None, Some(profile)) => {
+            // As the AWS CLI has it, a profile that is named wins over keys in the environment.
+            let config = ProviderConfig::empty()
+                .with_behavior_version(Some(BehaviorVersion::latest()))
+                .with_http_client(client)
+                .with_region(Some(Region::new(settings.home_region.clone().unwrap_or_else(fallback_region))));
+            let provider =
+                ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&config).build();
+            loader.profile_name(profile).credentials_provider(provider)
+        }
+        (None, None) => loader,
+    };
     if let Some(region) = &settings.home_region {
         loader = loader.region(Region::new(region.clone()));
     }
@@ -236,6 +252,10 @@ async fn base(settings: &Settings) -> Result<SdkConfig, AwsError> {
         loader = loader.endpoint_url(url);
     }
     Ok(loader.load().await)
+}
+
+fn fallback_region() -> String {
+    FALLBACK_REGION.to_owned()
 }
 
 fn http_client(settings: &Settings) -> Result<SharedHttpClient, AwsError> {

@@ -11,6 +11,9 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use evidenced_core::source::FailureKind;
 
+/// Code of a host name that does not exist.
+pub(super) const UNKNOWN_HOST: &str = "EndpointUnknown";
+
 /// An outcome without an answer.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{message}")]
@@ -62,7 +65,7 @@ impl Refusal {
             }
             Some(_) => Self::new(FailureKind::Credentials, "NoCredentials", message),
             None if kind == FailureKind::Connection && is_unknown_host(&message) => {
-                Self::new(kind, "EndpointUnknown", message)
+                Self::new(kind, UNKNOWN_HOST, message)
             }
             None => Self::new(kind, code, message),
         }

@@ -149,3 +149,53 @@ impl fmt::Debug for KeepingBody {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_types::byte_stream::ByteStream;
+
+    use super::*;
+
+    async fn through(
+        promised_bytes: Option<u64>,
+        limit_bytes: usize,
+        shown: Shown,
+    ) -> (Result<Bytes, String>, Kept) {
+        let shelf = Shelf::default();
+        let inner = SdkBody::from("twelve bytes");
+        let body = KeepingBody::new(inner, shelf.clone(), promised_bytes, limit_bytes, shown);
+        let read = ByteStream::new(SdkBody::from_body_1_x(body)).collect().await;
+        (read.map(|read| read.into_bytes()).map_err(|error| format!("{error:?}")), shelf.look())
+    }
+
+    #[tokio::test]
+    async fn what_is_read_is_what_is_kept() {
+        let whole = Bytes::from("twelve bytes");
+        assert_eq!(through(Some(12), 12, Shown::Body).await, (Ok(whole.clone()), Kept::Whole(whole.clone())));
+        assert_eq!(through(None, 12, Shown::Body).await, (Ok(whole.clone()), Kept::Whole(whole)));
+    }
+
+    #[tokio::test]
+    async fn a_stand_in_is_read_and_the_body_is_kept() {
+        let (read, kept) = through(Some(12), 12, Shown::StandIn(Bytes::from("{}"))).await;
+        assert_eq!((read, kept), (Ok(Bytes::from("{}")), Kept::Whole(Bytes::from("twelve bytes"))));
+    }
+
+    #[tokio::test]
+    async fn another_length_than_promised_is_not_whole() {
+        for promised in [11, 13] {
+            for shown in [Shown::Body, Shown::StandIn(Bytes::from("{}"))] {
+                let (read, kept) = through(Some(promised), 12, shown).await;
+                assert!(read.unwrap_err().contains("promised_bytes"));
+                assert_eq!(kept, Kept::Open);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_byte_over_the_limit_is_too_large() {
+        let (read, kept) = through(Some(12), 11, Shown::Body).await;
+        assert!(read.is_err());
+        assert_eq!(kept, Kept::TooLarge);
+    }
+}

@@ -83,6 +83,12 @@ impl Lane {
         self.bucket().throttled(Instant::now());
     }
 
+    /// What throttles have left of the rate.
+    #[cfg(test)]
+    pub(super) fn factor(&self) -> f64 {
+        self.bucket().factor
+    }
+
     fn bucket(&self) -> MutexGuard<'_, Bucket> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -22,5 +22,5 @@ mod tests;
 mod trust;
 
 pub(crate) use calls::supported;
-pub(crate) use role::{AssumeRole, Secret};
+pub(crate) use role::{AssumeRole, Keys, Secret};
 pub(crate) use source::{AwsError, AwsSource, Caller, OrganizationAccount, RetryMode, Settings};

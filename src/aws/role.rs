@@ -33,6 +33,11 @@ impl Secret {
         Self(value.into())
     }
 
+    /// The value, for whoever sends it.
+    fn shown(&self) -> &str {
+        &self.0
+    }
+
     fn removed_from(&self, text: &str) -> String {
         if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, "<removed>") }
     }
@@ -41,6 +46,21 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("<removed>")
+    }
+}
+
+/// Long-lived keys that are given rather than found: the demonstration's and the tests'.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Keys {
+    /// `AKIA...`.
+    pub(crate) access_key_id: String,
+    /// The other half.
+    pub(crate) secret_access_key: Secret,
+}
+
+impl Keys {
+    pub(super) fn credentials(&self) -> Credentials {
+        Credentials::new(&self.access_key_id, self.secret_access_key.shown(), None, None, "Keys")
     }
 }
 
@@ -85,7 +105,7 @@ impl AssumedRole {
             .assume_role()
             .role_arn(&self.role_arn)
             .role_session_name(&self.session_name)
-            .set_external_id(self.external_id.as_ref().map(|external_id| external_id.0.clone()))
+            .set_external_id(self.external_id.as_ref().map(|external_id| external_id.shown().to_owned()))
             .send()
             .await
             .map_err(Refusal::of)

@@ -5,24 +5,25 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_types::date_time::Format;
+use evidenced_core::shape::{Offer, Partitions};
 use evidenced_core::source::{Account, Failure, FailureKind, Page, Request, Source};
 use tokio::sync::{OnceCell, Semaphore};
 use tracing::debug;
 
-use super::calls;
+use super::calls::{self, Call};
 use super::capture::{Capture, now_ms};
-use super::clients::{Clients, is_loopback};
-use super::failure::{Refusal, chain};
+use super::clients::{Client, Clients, is_loopback};
+use super::failure::{Refusal, UNKNOWN_HOST, chain};
 use super::limiter::{Limiter, Pace};
 use super::quotas::quota;
-use super::role::AssumeRole;
+use super::role::{AssumeRole, Keys};
 use super::trust::TrustError;
 
 /// The share of AWS's documented rates that is used unless the settings say otherwise.
@@ -33,6 +34,8 @@ const QUOTA_SHARE: f64 = 0.3;
 pub(crate) struct Settings {
     /// Profile of the shared configuration files; none: as the environment says.
     pub(crate) profile: Option<String>,
+    /// Keys to use instead of the standard chain.
+    pub(crate) keys: Option<Keys>,
     /// Endpoint of every service, for emulators; none: as the environment says.
     pub(crate) endpoint_url: Option<String>,
     /// PEM file of certification authorities instead of the system's; none: as `AWS_CA_BUNDLE` says.
@@ -55,16 +58,17 @@ pub(crate) struct Settings {
     pub(crate) retry_mode: RetryMode,
     /// Attempts at most, the first included.
     pub(crate) max_attempts: u32,
+    /// Upper limit of the wait before the first retry; it doubles from there.
+    pub(crate) first_backoff: Duration,
     /// Largest response that is kept.
     pub(crate) max_body_bytes: usize,
-    /// Whether a service is offered in a region, from AWS's own lists; unlisted pairs count as offered.
-    pub(crate) is_offered: fn(service: &str, region: &str) -> bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             profile: None,
+            keys: None,
             endpoint_url: None,
             ca_bundle: None,
             home_region: None,
@@ -76,8 +80,8 @@ impl Default for Settings {
             operation_timeout: Duration::from_secs(120),
             retry_mode: RetryMode::Standard,
             max_attempts: 5,
+            first_backoff: Duration::from_secs(1),
             max_body_bytes: 64 * 1024 * 1024,
-            is_offered: |_, _| true,
         }
     }
 }
@@ -141,7 +145,7 @@ pub(crate) struct AwsSource {
     limiter: Limiter,
     in_flight: Semaphore,
     max_body_bytes: usize,
-    is_offered: fn(&str, &str) -> bool,
+    partitions: OnceLock<Option<Partitions>>,
     principals: Mutex<HashMap<String, Arc<OnceCell<String>>>>,
 }
 
@@ -150,7 +154,7 @@ impl AwsSource {
     /// credentials themselves need one.
     pub(crate) async fn new(settings: Settings) -> Result<Self, AwsError> {
         let clients = Clients::new(&settings).await?;
-        at_the_door(clients.base()).await?;
+        at_the_door(clients.base(), settings.profile.as_deref()).await?;
         let is_local = clients.base().endpoint_url().is_some_and(is_loopback);
         let pace = match settings.quota_share {
             Some(share) => Pace::Share(share),
@@ -162,7 +166,7 @@ impl AwsSource {
             limiter: Limiter::new(pace),
             in_flight: Semaphore::new(settings.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
             max_body_bytes: settings.max_body_bytes,
-            is_offered: settings.is_offered,
+            partitions: OnceLock::new(),
             principals: Mutex::default(),
         })
     }
@@ -225,33 +229,36 @@ impl AwsSource {
         })
     }
 
-    /// A missing host name means "not offered" only where AWS's own lists agree.
-    fn not_offered(&self, request: &Request, failure: Failure) -> Failure {
-        if failure.code == "EndpointUnknown" && !(self.is_offered)(request.service, &request.region) {
+    /// A host name that does not exist means "not offered" only where AWS's own list agrees.
+    pub(super) fn not_offered(&self, request: &Request, failure: Failure) -> Failure {
+        let partitions = self.partitions.get_or_init(|| Partitions::embedded().ok()).as_ref();
+        let partition = partitions.and_then(|partitions| partitions.of_region(&request.region));
+        let offer = partition.map(|partition| partition.offer(request.service, &request.region));
+        if failure.code == UNKNOWN_HOST && offer == Some(Offer::NotOffered) {
             Failure { kind: FailureKind::NotOffered, code: String::from("NotOffered"), ..failure }
         } else {
             failure
         }
     }
 
-    async fn ask(&self, account: &Account, request: &Request) -> Result<Page, Failure> {
-        let Some(call) = calls::find(request.service, request.operation) else {
+    fn call(&self, account: &Account, request: &Request) -> Result<(&'static Call, Client), Refusal> {
+        let call = calls::find(request.service, request.operation).ok_or_else(|| {
             let message = format!("there is no call {} {}", request.service, request.operation);
-            return Err(refused(&Capture::new(0), Refusal::internal("UnknownCall", message)));
-        };
-        let client = self
-            .clients
-            .client(account, &request.region, call.service)
-            .map_err(|refusal| refused(&Capture::new(0), refusal))?;
+            Refusal::internal("UnknownCall", message)
+        })?;
+        let client = self.clients.client(account, &request.region, call.service)?;
+        Ok((call, client))
+    }
+
+    async fn ask(&self, account: &Account, request: &Request) -> Result<Page, Failure> {
+        let (call, client) =
+            self.call(account, request).map_err(|refusal| refused(&Capture::new(0), refusal))?;
         let quota = quota(call.service, call.operation, &request.parameters);
         let lane = self.limiter.lane(&account.id, &request.region, (call.service, call.operation), quota);
         lane.wait().await;
         let permit = self.in_flight.acquire().await;
         let capture = Capture::new(self.max_body_bytes).on(lane).showing(client.stand_in(call.operation));
-        let outcome = match call.start(&client, &request.parameters, capture.clone()) {
-            Ok(answer) => answer.await,
-            Err(error) => Err(Refusal::internal("BadParameter", error.to_string())),
-        };
+        let outcome = send(call, &client, request, capture.clone()).await;
         drop(permit);
         capture.finish(outcome).map_err(|failure| self.not_offered(request, failure))
     }
@@ -300,18 +307,49 @@ impl Source for AwsSource {
     }
 }
 
+/// What the SDK makes of the answer.
+async fn send(call: &Call, client: &Client, request: &Request, capture: Capture) -> Result<(), Refusal> {
+    let answer = call
+        .start(client, &request.parameters, capture)
+        .map_err(|error| Refusal::internal("BadParameter", error.to_string()))?;
+    answer.await
+}
+
+#[cfg(test)]
+impl AwsSource {
+    /// What the SDK makes of the answer when it is shown the stand-in.
+    pub(super) async fn outcome(&self, account: &Account, request: &Request) -> Result<(), Refusal> {
+        let (call, client) = self.call(account, request)?;
+        let capture = Capture::new(self.max_body_bytes).showing(client.stand_in(call.operation));
+        send(call, &client, request, capture).await
+    }
+
+    /// What throttles have left of a lane's rate.
+    pub(super) fn factor(
+        &self,
+        account: &str,
+        region: &str,
+        service: &'static str,
+        operation: &'static str,
+    ) -> f64 {
+        self.limiter.lane(account, region, (service, operation), None).factor()
+    }
+}
+
 /// Sees that the standard chain has credentials at all.
-async fn at_the_door(base: &SdkConfig) -> Result<(), AwsError> {
+async fn at_the_door(base: &SdkConfig, profile: Option<&str>) -> Result<(), AwsError> {
     let provider = base.credentials_provider().ok_or_else(|| AwsError::NoCredentials {
         reason: String::from("no credentials provider is configured"),
     })?;
-    match provider.provide_credentials().await {
-        Ok(_) => Ok(()),
-        Err(error @ CredentialsError::CredentialsNotLoaded(_)) => Err(AwsError::NoCredentials {
-            reason: format!("{}; no variable, profile, SSO session or instance role has any", chain(&error)),
-        }),
-        Err(error) => Err(AwsError::NoCredentials { reason: chain(&error) }),
-    }
+    let Err(error) = provider.provide_credentials().await else { return Ok(()) };
+    let reason = match (profile, &error) {
+        (Some(profile), _) => format!("profile {profile:?}: {}", chain(&error)),
+        (None, CredentialsError::CredentialsNotLoaded(_)) => {
+            String::from("no variable, profile, SSO session or instance role has any")
+        }
+        (None, error) => chain(error),
+    };
+    Err(AwsError::NoCredentials { reason })
 }
 
 /// A failure in place of a typed outcome, also where the server did answer.

@@ -10,6 +10,7 @@ calls! {
     "acm" Acm {
         ListCertificates list_certificates {
             CertificateStatuses set_certificate_statuses words, Includes set_includes includes,
+            CertificateKeyPairOrigins set_certificate_key_pair_origins words,
             NextToken set_next_token text, MaxItems set_max_items int, SortBy set_sort_by word,
             SortOrder set_sort_order word,
         }
