@@ -29,10 +29,9 @@ SHAPES = (
 
 def buckets(population):
     """Makes all buckets of the account."""
-    first = population.client("s3", population.regions[0])
     for name in ("evid-flowlogs", "evid-config", "evid-access-logs"):
-        create(population, name, "us-east-1")
-        population.made["buckets"].append({"name": name, "policy": "none", "region": "us-east-1"})
+        create(population, name, population.regions[0])
+        population.made["buckets"].append({"name": name, "policy": "none", "region": population.regions[0]})
     for i in range(population.counts["buckets"]):
         shape, make = SHAPES[i % len(SHAPES)]
         name, region = f"evid-{shape}-{i}", population.regions[(i // 4) % len(population.regions)]
@@ -40,7 +39,7 @@ def buckets(population):
         if make:
             policy = json.dumps({"Version": "2012-10-17", "Statement": [make(name)]})
             population.attempt(s3.put_bucket_policy, Bucket=name, Policy=policy)
-        if i % 8 == 0:
+        if i == 0:
             settings(population, s3, name)
         if i % 8 == 4:
             kms = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "alias/evidence"}
@@ -49,7 +48,6 @@ def buckets(population):
                 s3.put_bucket_versioning, Bucket=name, VersioningConfiguration={"Status": "Suspended"},
             )
         population.made["buckets"].append({"name": name, "policy": shape, "region": region})
-    return first
 
 
 def create(population, name, region, **more):
@@ -72,9 +70,7 @@ def settings(population, s3, name):
             "ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 30}},
         },
     )
-    population.attempt(
-        s3.put_bucket_acl, Bucket="evid-access-logs", ACL="log-delivery-write",
-    )
+    population.attempt(s3.put_bucket_acl, Bucket="evid-access-logs", ACL="log-delivery-write")
     population.attempt(
         s3.put_bucket_logging, Bucket=name, BucketLoggingStatus={
             "LoggingEnabled": {"TargetBucket": "evid-access-logs", "TargetPrefix": f"{name}/"},
