@@ -2,10 +2,10 @@
 
     python populate.py --endpoint http://127.0.0.1:5060 [--regions a,b] [--vpcs N ...] [--manifest FILE]
 
-Promises: the same seed and counts make the same resources (with moto, whose generator is seeded, with the same ids);
-every call of the evidence table finds something where the emulator knows how to make it; the manifest says what there
-is and which calls the emulator could not do. Refused: stopping at a call that an emulator lacks; guessing ids.
-Certificates expire relative to the day of the run.
+Promises: the same seed and counts make the same resources (with the same ids in a moto started anew, whose generator
+is seeded); every call of the evidence table finds something where the emulator knows how to make it; the manifest says
+what there is and which calls the emulator could not do. Refused: stopping at a call that an emulator lacks; guessing
+ids. Certificates expire relative to the day of the run.
 """
 
 import argparse

@@ -58,10 +58,11 @@ def test_an_emulator_that_cannot_start_says_why():
         emulators.first_line("moto", process, words)
 
 
-def test_the_same_seed_makes_the_same_ids(server):
+def test_the_same_seed_makes_the_same_ids_in_a_moto_started_anew():
     ids = []
     for _ in range(2):
-        made = populate.populate(server.address, [REGION], SMALL, is_moto=True)
+        with emulators.moto() as started:
+            made = populate.populate(started.address, [REGION], SMALL, is_moto=True)
         assert made["cannot"] == {}
         ids.append([vpc["id"] for vpc in made["regions"][REGION]["vpcs"]])
     assert ids[0] == ids[1]
