@@ -3,11 +3,14 @@
 //! Every body gives an answer: one that is no error document of the protocol gives `Http` and the status. Texts are
 //! clipped, so that a page of HTML does not fill a report.
 
+use std::borrow::Cow;
+
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::Value;
 
 use crate::shape::{Protocol, Service};
 use crate::source::Page;
+use crate::wire::xml::text;
 
 /// Characters of a message that are kept.
 const MESSAGE_LIMIT: usize = 2000;
@@ -78,29 +81,27 @@ fn xml(body: &str) -> Option<ServiceError> {
     let document = Document::parse_with_options(body, options).ok()?;
     let root = document.root_element();
     let error = root.descendants().find(|node| node.tag_name().name() == "Error")?;
-    let code = child_text(error, &["Code"]).filter(|code| !code.is_empty())?;
+    let code = child_text(error, &["Code"])?;
+    if code.trim().is_empty() {
+        return None;
+    }
+    let request_id =
+        [root, error].into_iter().find_map(|node| child_text(node, &["RequestID", "RequestId", "requestId"]));
     Some(ServiceError {
-        code: clip(code, BODY_LIMIT),
-        message: clip(child_text(error, &["Message"]).unwrap_or(""), MESSAGE_LIMIT),
-        request_id: [root, error]
-            .into_iter()
-            .find_map(|node| child_text(node, &["RequestID", "RequestId", "requestId"]))
-            .map(str::to_owned),
-        region: child_text(error, &["Region"]).map(str::to_owned),
+        code: clip(code.trim(), BODY_LIMIT),
+        message: clip(&child_text(error, &["Message"]).unwrap_or_default(), MESSAGE_LIMIT),
+        request_id: request_id.map(|id| id.trim().to_owned()),
+        region: child_text(error, &["Region"]).map(|region| region.trim().to_owned()),
     })
 }
 
-fn child_text<'d>(node: Node<'d, '_>, names: &[&str]) -> Option<&'d str> {
-    node.children()
-        .find(|child| names.contains(&child.tag_name().name()))
-        .and_then(|child| child.text())
-        .map(str::trim)
+fn child_text<'d>(node: Node<'d, '_>, names: &[&str]) -> Option<Cow<'d, str>> {
+    node.children().find(|child| names.contains(&child.tag_name().name())).map(text)
 }
 
-/// The first `limit` characters, on one line.
+/// The first `limit` characters.
 fn clip(text: &str, limit: usize) -> String {
-    let plain = |next: char| if next.is_control() { ' ' } else { next };
-    let mut clipped: String = text.chars().take(limit).map(plain).collect();
+    let mut clipped: String = text.chars().take(limit).collect();
     if text.chars().nth(limit).is_some() {
         clipped.push('…');
     }

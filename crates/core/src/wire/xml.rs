@@ -340,7 +340,7 @@ fn attribute_member<'t>(shape: &'t Shape, attribute: Attribute<'_, '_>) -> Optio
 }
 
 /// The text of an element without element children.
-fn text<'d>(node: Node<'d, '_>) -> Cow<'d, str> {
+pub(super) fn text<'d>(node: Node<'d, '_>) -> Cow<'d, str> {
     let mut texts = node.children().filter_map(|child| if child.is_text() { child.text() } else { None });
     let Some(first) = texts.next() else { return Cow::Borrowed("") };
     // A comment splits a text.

@@ -1,0 +1,7 @@
+"""The reference prints local times: local is UTC."""
+
+import os
+import time
+
+os.environ["TZ"] = "UTC"
+time.tzset()
