@@ -1,3 +1,17 @@
-//! x
+//! `evidenced`: the shell. Parses, runs, prints the error chain once, and exits with the code of the table.
+//!
+//! Exit codes are one table for every command (`evidenced --help`). Standard output belongs to the command's result,
+//! standard error to people.
+
 mod aws;
-fn main(){}
+mod cli;
+mod collector;
+mod logging;
+mod signer;
+mod store;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

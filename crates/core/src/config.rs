@@ -31,6 +31,8 @@ pub struct Config {
     pub schedule: Schedule,
     /// Folder of the store, as written.
     pub store: String,
+    /// Folder where a run works and a sealed bundle waits for the store, as written.
+    pub spool: String,
     /// Keys and the log's origin.
     pub signing: Signing,
     /// Accounts and regions.

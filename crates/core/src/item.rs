@@ -98,9 +98,6 @@ pub fn catalogue() -> Vec<&'static Item> {
     items
 }
 
-/// The service's own operations that the collector needs besides the items': who am I, assume the role.
-pub const DOOR_ACTIONS: &[&str] = &["sts:GetCallerIdentity"];
-
 const fn step(service: &'static str, operation: &'static str, iam: &'static [&'static str]) -> Step {
     Step { service, operation, iam, requests: once, facts: &[], vanished: &[], counted: &[] }
 }

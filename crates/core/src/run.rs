@@ -18,7 +18,7 @@ use crate::plan::{self, Known, Plan, PlannedAccount, PlannedRegion, RegionState,
 use crate::redact::Redactor;
 use crate::shape::Shapes;
 use crate::snapshot::{Row, Snapshot, Status, Written};
-use crate::source::{Account, Failure, Source};
+use crate::source::{Account, Failure, FailureKind, Source};
 
 /// Items of one target that may be under way at once.
 const ITEMS_AT_ONCE: usize = 4;
@@ -186,6 +186,7 @@ impl<S: Source, K: Scratch, C: Clock, O: Observer> Engine<'_, S, K, C, O> {
             return Ok(Entered { target, door, regions: Vec::new(), home, rows: Vec::new() });
         }
         let door = self.world.source.principal(&target.account).await;
+        let door = door.and_then(|principal| same_account(&target.account, principal, self.world.clock.now_ms()));
         let mut rows = Vec::new();
         let mut known = None;
         for item in catalogue().into_iter().filter(|item| item.id == REGIONS_ITEM) {
@@ -354,6 +355,23 @@ impl<S: Source, K: Scratch, C: Clock, O: Observer> Engine<'_, S, K, C, O> {
             Err(source) => Err(RunError::Scratch { path, source }),
         }
     }
+}
+
+/// Evidence of one account must never be filed under another: the caller's ARN names its account.
+fn same_account(account: &Account, principal: String, now_ms: i64) -> Result<String, Failure> {
+    let found = principal.split(':').nth(4).unwrap_or_default();
+    if found == account.id {
+        return Ok(principal);
+    }
+    Err(Failure {
+        kind: FailureKind::Credentials,
+        code: "WrongAccount".to_owned(),
+        message: format!("the credentials are of {principal}, not of account {}: configure a role", account.id),
+        attempts: 0,
+        started_at_ms: now_ms,
+        finished_at_ms: now_ms,
+        endpoint: None,
+    })
 }
 
 const NOT_SELECTED: &str = "not selected in [collect] items";

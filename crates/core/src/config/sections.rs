@@ -31,6 +31,7 @@ pub(super) fn config<'a>(reader: &mut Reader<'a>, root: &'a DeTable<'a>) -> Opti
         })
         .ok();
     let store = store(reader, &mut top);
+    let spool = spool(reader, &mut top);
     let signing = signing(reader, &mut top);
     let aws = aws(reader, &mut top);
     let accepted_gaps = accepted_gaps(reader, &mut top);
@@ -44,6 +45,7 @@ pub(super) fn config<'a>(reader: &mut Reader<'a>, root: &'a DeTable<'a>) -> Opti
         organisation,
         schedule: schedule?,
         store,
+        spool,
         signing,
         aws,
         accepted_gaps,
@@ -63,6 +65,16 @@ fn store<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> String {
     }
     reader.finish(table);
     folder
+}
+
+fn spool<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> String {
+    let mut table = reader.table(top, "spool");
+    let dir = reader.text(&mut table, "dir").unwrap_or_else(|| "spool".to_owned());
+    if dir.is_empty() {
+        reader.refuse(&table, "dir", "expected a folder, such as \"spool\"");
+    }
+    reader.finish(table);
+    dir
 }
 
 fn file_key<'a>(reader: &mut Reader<'a>, table: &Table<'a>, key: &'static str, text: &str) -> String {

@@ -1,0 +1,161 @@
+//! The command line: one file a subcommand, one table of exit codes.
+
+mod collect;
+mod config;
+#[cfg(feature = "demo")]
+mod demo;
+mod exit;
+mod iam_policy;
+mod init;
+mod items;
+mod keygen;
+mod summary;
+mod verify;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+use crate::logging::{self, LogFormat};
+use exit::Failed;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   good
+  1   internal error
+  2   usage or configuration, or could not tell
+  3   findings, with --fail-on
+  4   collected or genuine, with listed exceptions (gaps)
+  5   not genuine
+  6   no access: credentials or permissions at the door
+  75  try again
+Where several hold: 1, 2, 6, 5, 3, 4.";
+
+/// Collects SOC 2 network-security evidence from AWS into signed bundles that anyone can verify.
+#[derive(Debug, Parser)]
+#[command(name = "evidenced", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+struct Cli {
+    /// Form of the log on standard error.
+    #[arg(long, global = true, value_enum, default_value = "text", env = "EVIDENCED_LOG_FORMAT")]
+    log_format: LogFormat,
+    /// Log more: -v what happens, -vv each request.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// No progress bar.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Try everything without an AWS account: a simulated AWS, a run, a signed bundle, its verification.
+    #[cfg(feature = "demo")]
+    Demo(demo::Arguments),
+    /// Make keys, a commented configuration and a folder store.
+    Init(init::Arguments),
+    /// Collect once and store a signed bundle.
+    Collect(collect::Arguments),
+    /// Verify bundles: that they are what the holder of a key signed, and what is missing in them.
+    Verify(verify::Arguments),
+    /// List the evidence items and their calls.
+    Items(items::Arguments),
+    /// Print the least-privilege IAM policy of exactly the calls in the catalogue.
+    IamPolicy,
+    /// Check a configuration.
+    Config {
+        #[command(subcommand)]
+        command: config::Command,
+    },
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write the page of every command into a folder.
+    Man {
+        /// Write one page per command here instead of printing the first.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}
+
+/// How a result is printed on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Parses, runs, prints.
+pub(crate) fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = u8::from(error.use_stderr()) * 2;
+            // A closed pipe is no reason for another code.
+            error.print().unwrap_or_default();
+            return ExitCode::from(code);
+        }
+    };
+    logging::start(cli.log_format, cli.verbose);
+    match run(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(failed) => failed.report(),
+    }
+}
+
+fn run(cli: Cli) -> Result<u8, Failed> {
+    let quiet = cli.quiet;
+    match cli.command {
+        #[cfg(feature = "demo")]
+        Command::Demo(arguments) => demo::run(&arguments, quiet),
+        Command::Init(arguments) => init::run(arguments),
+        Command::Collect(arguments) => collect::run(&arguments, quiet),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Items(arguments) => items::run(&arguments),
+        Command::IamPolicy => iam_policy::run(),
+        Command::Config { command } => config::run(&command),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "evidenced", &mut script);
+            print(&script)
+        }
+        Command::Man { dir: None } => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+            print(&page)
+        }
+        Command::Man { dir: Some(dir) } => {
+            std::fs::create_dir_all(&dir)?;
+            clap_mangen::generate_to(Cli::command(), &dir)?;
+            Ok(0)
+        }
+    }
+}
+
+/// Writes a result to standard output; a reader that went away is not an error.
+fn print(bytes: &[u8]) -> Result<u8, Failed> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,98 @@
+//! `evidenced collect`: one run.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use evidenced_bundle::{BagId, Kind, Scope, UtcSecond};
+use evidenced_core::config::Config;
+use evidenced_core::moment;
+use evidenced_core::run::Clock as _;
+
+use super::exit::{EXCEPTIONS, Failed};
+use super::{Output, print, summary};
+use crate::collector::{self, Loaded, Overrides, Progress, Stored, SystemClock};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE", default_value = "evidenced.toml", env = "EVIDENCED_CONFIG")]
+    config: PathBuf,
+    /// The scheduled slot that this run fills, such as 2026-11-22T02:00:00Z. None: an extra run of this moment.
+    #[arg(long, value_name = "RFC3339")]
+    slot: Option<String>,
+    /// Profile of the shared AWS configuration.
+    #[arg(long)]
+    profile: Option<String>,
+    /// How the summary is printed.
+    #[arg(long, value_enum, default_value = "table")]
+    output: Output,
+}
+
+pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<u8, Failed> {
+    let loaded = Loaded::read(&arguments.config)?;
+    let id = bag_id(&loaded.config, arguments.slot.as_deref())?;
+    let overrides = Overrides { profile: arguments.profile.clone(), keys: None };
+    let stored = block_on(&loaded, id, overrides, quiet)?;
+    match arguments.output {
+        Output::Table => print(summary::text(&stored).as_bytes())?,
+        Output::Json => print(summary::json(&stored).as_bytes())?,
+    };
+    Ok(exit_code(&stored))
+}
+
+/// 0 for a complete run, 4 when a gap is open.
+pub(super) fn exit_code(stored: &Stored) -> u8 {
+    if stored.snapshot.open_gaps().next().is_some() { EXCEPTIONS } else { 0 }
+}
+
+/// Makes the run on a runtime of its own.
+pub(super) fn block_on(
+    loaded: &Loaded,
+    id: BagId,
+    overrides: Overrides,
+    quiet: bool,
+) -> Result<Stored, Failed> {
+    let progress = Progress::new(id.to_string(), quiet);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let stored = runtime.block_on(collector::collect(loaded, id, overrides, &progress));
+    progress.finish();
+    Ok(stored?)
+}
+
+/// The bundle of a slot, or of this moment.
+pub(super) fn bag_id(config: &Config, slot: Option<&str>) -> Result<BagId, Failed> {
+    let (unix, kind) = match slot {
+        None => (SystemClock.now_ms().div_euclid(1000), Kind::Manual),
+        Some(text) => (scheduled(config, text)?, Kind::Schedule),
+    };
+    let scope = Scope::new(config.scope.clone());
+    let slot = UtcSecond::from_unix(unix);
+    scope
+        .zip(slot)
+        .map(|(scope, slot)| BagId::new(scope, slot, kind))
+        .ok_or_else(|| Failed::usage(format!("slot {} cannot be named in a bundle", moment::seconds(unix)), "use a slot between 1980 and 2107"))
+}
+
+fn scheduled(config: &Config, text: &str) -> Result<i64, Failed> {
+    let schedule = &config.schedule;
+    let now = SystemClock.now_ms().div_euclid(1000);
+    let unix = moment::parse(text).ok_or_else(|| {
+        let due = schedule.at_or_before(now).map(moment::seconds).unwrap_or_default();
+        Failed::usage(format!("--slot {text:?} is not a time in whole seconds"), format!("the last slot that fell due is {due}"))
+    })?;
+    if !schedule.is_slot(unix) {
+        let before = schedule.at_or_before(unix).map(moment::seconds).unwrap_or_default();
+        let after = schedule.after(unix).map(moment::seconds).unwrap_or_default();
+        return Err(Failed::usage(
+            format!("--slot {} is not an instant of the schedule {:?}", moment::seconds(unix), schedule.as_str()),
+            format!("the nearest slots are {before} and {after}"),
+        ));
+    }
+    if unix > now {
+        return Err(Failed::usage(
+            format!("--slot {} is in the future", moment::seconds(unix)),
+            format!("it is {}; leave --slot out for an extra run", moment::seconds(now)),
+        ));
+    }
+    Ok(unix)
+}

@@ -1,0 +1,124 @@
+//! `evidenced demo`: the whole path on a simulated AWS, without an account and without a configuration.
+//!
+//! Everything but AWS is real: signed requests over HTTP, the collector, the keys, the store, the verifier.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use evidenced_bundle::Limits;
+use evidenced_bundle::report::verify_path;
+use evidenced_bundle::command::read_keys;
+
+use super::collect::{bag_id, exit_code};
+use super::exit::{Failed, INTERNAL};
+use super::{init, keygen, print, summary};
+use crate::aws::{Keys, Secret};
+use crate::collector::{self, Loaded, Overrides, Progress};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Where keys, configuration, store and bundle are made; may be an earlier demonstration's.
+    #[arg(long, default_value = "evidenced-demo")]
+    dir: PathBuf,
+    /// Accounts of the simulated organisation.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    accounts: u32,
+    /// Decides every identifier of the simulated estate.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+const REGIONS: [&str; 4] = ["us-east-1", "us-west-2", "eu-west-1", "eu-central-1"];
+
+pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<u8, Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(demonstrate(arguments, quiet))
+}
+
+async fn demonstrate(arguments: &Arguments, quiet: bool) -> Result<u8, Failed> {
+    let simulated = simcloud::Config {
+        accounts: arguments.accounts,
+        regions: REGIONS.iter().map(|region| (*region).to_owned()).collect(),
+        seed: arguments.seed,
+        ..simcloud::Config::default()
+    };
+    let keys = simcloud::credentials(&simulated);
+    let external_id = simcloud::external_id(&simulated);
+    let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let running = simcloud::start(simulated, listen)
+        .await
+        .map_err(|error| Failed::new(INTERNAL, Box::<dyn std::error::Error>::from(error)))?;
+    let dir = &arguments.dir;
+    let public = prepare(dir, &running.endpoint(), &external_id)?;
+    let loaded = Loaded::read(&dir.join("evidenced.toml"))?;
+    let id = bag_id(&loaded.config, None)?;
+    let progress = Progress::new(id.to_string(), quiet);
+    let overrides = Overrides {
+        profile: None,
+        keys: Some(Keys {
+            access_key_id: keys.access_key_id.clone(),
+            secret_access_key: Secret::new(keys.secret_access_key.clone()),
+        }),
+    };
+    let stored = collector::collect(&loaded, id, overrides, &progress).await;
+    progress.finish();
+    let stored = stored?;
+    let requests: u64 = running.requests().values().sum();
+    running.stop().await;
+
+    let trusted = read_keys(std::slice::from_ref(&public))?;
+    let report = verify_path(&stored.path, &trusted, &Limits::default());
+    let mut text = String::from("A simulated AWS answered on loopback; everything else was real.\n\n");
+    text.push_str(&summary::text(&stored));
+    text.push_str(&format!("  requests   {requests} signed API requests\n\n"));
+    text.push_str(&report.render_text());
+    text.push_str(&next_steps(&stored.path, &public, dir));
+    print(text.as_bytes())?;
+    Ok(report.exit_code().max(exit_code(&stored)))
+}
+
+/// Keys once, the configuration anew: the simulated AWS listens on another port each time.
+fn prepare(dir: &Path, endpoint: &str, external_id: &str) -> Result<PathBuf, Failed> {
+    let keys = dir.join("keys");
+    fs::create_dir_all(&keys)?;
+    let public = keys.join("evidence.pub.pem");
+    if !public.exists() {
+        keygen::make(&keys, "evidence")?;
+        keygen::make(&keys, "log")?;
+    }
+    let mark = "# Written by `evidenced demo`";
+    let file = dir.join("evidenced.toml");
+    if let Ok(text) = fs::read_to_string(&file)
+        && !text.starts_with(mark)
+    {
+        let message = format!("{}: is not a demonstration's configuration", file.display());
+        return Err(Failed::usage(message, "choose another --dir"));
+    }
+    let aws = format!(
+        "endpoint_url = \"{endpoint}\"  # the simulated AWS; gone when the demonstration ends\n\
+         regions = \"enabled\"\n\n[aws.organization]\nrole = \"{}\"\nexternal_id_file = \"external-id\"\n",
+        simcloud::ROLE_NAME
+    );
+    let config = init::template("demo", "Example Ltd (simulated)", "evidence.example.com/demo", &aws);
+    fs::write(&file, format!("{mark}; written anew each time.\n{config}"))?;
+    fs::write(dir.join("external-id"), format!("{external_id}\n"))?;
+    Ok(public)
+}
+
+fn next_steps(bundle: &Path, public: &Path, dir: &Path) -> String {
+    let (bundle, public) = (bundle.display(), public.display());
+    format!(
+        "\nVerify it yourself:\n\
+         \x20 evidenced verify {bundle} --key {public}\n\
+         or with openssl and sha256sum only:\n\
+         \x20 KEY=$(realpath {public}); unzip -q {bundle} -d {dir}/unpacked && cd {dir}/unpacked/evidence-*\n\
+         \x20 openssl pkeyutl -verify -pubin -inkey \"$KEY\" -rawin -in tagmanifest-sha256.txt -sigfile tagmanifest-sha256.txt.sig\n\
+         \x20 sha256sum -c --strict tagmanifest-sha256.txt && sha256sum -c --strict --quiet manifest-sha256.txt\n\
+         \nNext:\n\
+         \x20 read data/run.json (what was asked and what came of it) and data/evidence/ (what AWS said)\n\
+         \x20 evidenced init --dir DIR          make keys and a configuration for your own accounts\n\
+         \x20 evidenced iam-policy              what the collector may do there\n",
+        dir = dir.display(),
+    )
+}

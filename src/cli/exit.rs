@@ -1,0 +1,130 @@
+//! An error with its exit code and one line that a person can act on.
+
+use std::error::Error;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use evidenced_bundle::command::CommandError;
+use evidenced_core::source::Failure;
+
+use crate::aws::AwsError;
+use crate::collector::{CollectError, TargetsError};
+use crate::signer::SignerError;
+use crate::store::StoreError;
+
+pub(crate) const INTERNAL: u8 = 1;
+pub(crate) const USAGE: u8 = 2;
+pub(crate) const EXCEPTIONS: u8 = 4;
+pub(crate) const NO_ACCESS: u8 = 6;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    code: u8,
+    error: Box<dyn Error>,
+    hint: Option<String>,
+}
+
+impl Failed {
+    /// A mistake of the caller's, in one sentence.
+    pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code: USAGE, error: message.into().into(), hint: Some(hint.into()) }
+    }
+
+    /// A failure with a code.
+    pub(crate) fn new(code: u8, error: impl Into<Box<dyn Error>>) -> Self {
+        Self { code, error: error.into(), hint: None }
+    }
+
+    /// With the next thing to do.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Prints the chain once, on standard error.
+    pub(crate) fn report(self) -> ExitCode {
+        let mut text = format!("error: {}", self.error);
+        let mut source = self.error.source();
+        while let Some(cause) = source {
+            text.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        if let Some(collect) = self.error.downcast_ref::<CollectError>()
+            && let CollectError::Config { path, problems } = collect
+        {
+            for problem in problems {
+                text.push_str(&format!("\n{}:{problem}", path.display()));
+            }
+        }
+        if let Some(hint) = &self.hint {
+            text.push_str(&format!("\nhint: {hint}"));
+        }
+        // Nowhere else to say it when standard error is closed; the code says that it failed.
+        writeln!(std::io::stderr(), "{text}").unwrap_or_default();
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<std::io::Error> for Failed {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(INTERNAL, error)
+    }
+}
+
+impl From<CommandError> for Failed {
+    fn from(error: CommandError) -> Self {
+        let hint = matches!(error, CommandError::Key { .. })
+            .then(|| "`openssl pkey -in evidence.key.pem -pubout` writes a public key file".to_owned());
+        Self { code: USAGE, error: error.into(), hint }
+    }
+}
+
+impl From<CollectError> for Failed {
+    fn from(error: CollectError) -> Self {
+        let (code, hint) = classify(&error);
+        Self { code, hint, error: error.into() }
+    }
+}
+
+fn classify(error: &CollectError) -> (u8, Option<String>) {
+    let hint = |text: &str| Some(text.to_owned());
+    match error {
+        CollectError::ConfigUnreadable { .. } => {
+            (USAGE, hint("`evidenced init --dir DIR` writes a configuration; name it with -c"))
+        }
+        CollectError::Config { .. } => (USAGE, hint("config/evidenced.toml shows every key with its comment")),
+        CollectError::SlotTaken { .. } => {
+            (USAGE, hint("a slot has one bundle; leave --slot out for an extra run"))
+        }
+        CollectError::Key(SignerError::Open { path, .. }) => {
+            (USAGE, Some(format!("chmod 0400 {}", path.display())))
+        }
+        CollectError::Key(_) => (USAGE, hint("`evidenced init` makes keys; `[signing] evidence_key` names the file")),
+        CollectError::Door(AwsError::NoCredentials { .. }) => {
+            (NO_ACCESS, hint("set AWS_PROFILE, use --profile, or run where a role is attached; without AWS: `evidenced demo`"))
+        }
+        CollectError::Door(AwsError::Trust(_)) => (USAGE, hint("check AWS_CA_BUNDLE and [aws] ca_bundle")),
+        CollectError::Door(AwsError::Tls(_)) => (INTERNAL, None),
+        CollectError::Targets(TargetsError::Caller(failure)) => (NO_ACCESS, door_hint(failure)),
+        CollectError::Targets(TargetsError::Organization(_)) => (
+            NO_ACCESS,
+            hint("allow organizations:ListAccounts and run in the management or a delegated account, or list [[aws.accounts]]"),
+        ),
+        CollectError::Targets(TargetsError::ExternalId { .. }) => (USAGE, hint("paths are relative to the configuration file")),
+        CollectError::Store(StoreError::Conflict { .. }) => {
+            (INTERNAL, hint("the bundle of this run is kept in the spool's folder conflict/"))
+        }
+        CollectError::Spool { .. } | CollectError::Run(_) => {
+            (INTERNAL, hint("[spool] dir needs space and write permission"))
+        }
+        _ => (INTERNAL, None),
+    }
+}
+
+fn door_hint(failure: &Failure) -> Option<String> {
+    match failure.code.as_str() {
+        "ExpiredToken" | "ExpiredTokenException" => Some("the session is over: sign in again".to_owned()),
+        _ => Some("check the credentials, the clock, and the way to the endpoint".to_owned()),
+    }
+}

@@ -1,0 +1,87 @@
+//! The spool: where documents of a run go, and where a sealed bundle waits for the store.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use evidenced_bundle::BagId;
+use evidenced_core::run::Scratch;
+
+use super::CollectError;
+
+/// Reads a text file of at most `limit` bytes.
+pub(crate) fn read_text(path: &Path, limit: u64) -> io::Result<String> {
+    let mut text = String::new();
+    let read = File::open(path)?.take(limit + 1).read_to_string(&mut text)?;
+    if u64::try_from(read).is_ok_and(|read| read > limit) {
+        return Err(io::Error::other(format!("is larger than {limit} bytes")));
+    }
+    Ok(text)
+}
+
+/// The folder of one run below the spool.
+#[derive(Debug)]
+pub(crate) struct Spool {
+    root: PathBuf,
+    folder: PathBuf,
+    name: String,
+}
+
+impl Spool {
+    /// Makes an empty folder for the run. What an aborted run of this process id left is removed.
+    pub(crate) fn open(root: &Path, id: &BagId) -> Result<Self, CollectError> {
+        let name = format!("{id}.{}", std::process::id());
+        let folder = root.join("runs").join(&name);
+        let failed = |action| {
+            let path = folder.clone();
+            move |source| CollectError::Spool { path, action, source }
+        };
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed("removing what an earlier run left")(error));
+            }
+            _ => {}
+        }
+        fs::create_dir_all(&folder).map_err(failed("creating the folder"))?;
+        Ok(Self { root: root.to_owned(), folder, name })
+    }
+
+    /// Where the run's files are: paths of the bag below it.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the sealed zip is written.
+    pub(crate) fn zip(&self) -> PathBuf {
+        self.folder.join("sealed.zip")
+    }
+
+    /// Keeps a bundle that lost its name to another: it is evidence all the same.
+    pub(crate) fn keep_conflict(&self) -> Result<(), CollectError> {
+        let folder = self.root.join("conflict");
+        let to = folder.join(format!("{}.zip", self.name));
+        fs::create_dir_all(&folder).and_then(|()| fs::rename(self.zip(), &to)).map_err(|source| {
+            CollectError::Spool { path: to, action: "keeping the bundle that lost its name", source }
+        })?;
+        self.clear()
+    }
+
+    /// Removes the run's files, which the store now holds.
+    pub(crate) fn clear(&self) -> Result<(), CollectError> {
+        fs::remove_dir_all(&self.folder).map_err(|source| CollectError::Spool {
+            path: self.folder.clone(),
+            action: "removing the run's files",
+            source,
+        })
+    }
+}
+
+impl Scratch for Spool {
+    fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let to = self.folder.join(path);
+        if let Some(folder) = to.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        OpenOptions::new().write(true).create_new(true).open(&to)?.write_all(bytes)
+    }
+}

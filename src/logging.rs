@@ -1,0 +1,41 @@
+//! Logs: `tracing` on standard error, as text or as one JSON object a line. Never a body, a key or an ExternalId.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts logging for the process.
+pub(crate) fn start(format: LogFormat, verbosity: u8) {
+    let level = match verbosity {
+        0 => "warn",
+        1 => "evidenced=info,warn",
+        2 => "evidenced=debug,info",
+        _ => "evidenced=trace,debug",
+    };
+    let filter = EnvFilter::try_from_env("EVIDENCED_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match format {
+        LogFormat::Text => builder.with_ansi(colours()).with_target(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
+    };
+    if started.is_err() {
+        // A second start in one process (tests): the first one stays.
+    }
+}
+
+/// Colours only on a terminal that wants them (no-color.org).
+pub(crate) fn colours() -> bool {
+    let unset = |name: &str| std::env::var_os(name).is_none_or(|value| value.is_empty());
+    std::io::stderr().is_terminal()
+        && unset("NO_COLOR")
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
