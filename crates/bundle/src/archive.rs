@@ -54,6 +54,10 @@ impl UntrustedBundle {
             let name = file_name(&path);
             return Ok(Self { source: Source::Folder(path), name, limits: *limits });
         }
+        // A pipe or a device could be opened and never end.
+        if !path.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a file nor a folder"));
+        }
         Ok(Self::open(File::open(path)?, &file_name(path), limits))
     }
 }
@@ -87,9 +91,17 @@ impl Files {
         limits: &Limits,
         passed: &mut dyn FnMut(Check, String),
     ) -> Result<Self, VerifyError> {
+        let length = zip.seek(SeekFrom::End(0)).map_err(VerifyError::unreadable)?;
+        if length > u64::from(u32::MAX) {
+            return Err(VerifyError::refused(
+                Check::ZipLimits,
+                format!("{length} bytes are too many for a zip without zip64"),
+            ));
+        }
         // The whole file is hashed before anything parses it: that digest names what was judged.
         zip.seek(SeekFrom::Start(0)).map_err(VerifyError::unreadable)?;
-        let (zip_sha256, zip_bytes) = hash_reader(&mut zip).map_err(VerifyError::unreadable)?;
+        let (zip_sha256, zip_bytes) =
+            hash_reader((&mut zip).take(length)).map_err(VerifyError::unreadable)?;
         let Headers { root, dos, entries } = profile::check(&mut zip, limits)?;
         let bytes: u64 = entries.iter().map(|entry| entry.bytes).sum();
         passed(Check::ZipEnd, format!("{zip_bytes} bytes, sha256 {zip_sha256}"));

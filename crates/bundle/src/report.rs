@@ -133,6 +133,17 @@ pub struct Report {
 const NOT_CHECKED: &str = "when it was signed, whether other bundles were left out, and whether AWS was asked the \
                            right questions (data/catalogue.json and data/plan.json say what was asked)";
 
+/// What each step of `docs/BUNDLE.md` proves when all of its checks pass.
+const STEPS: &[(u8, &str)] = &[
+    (1, "it was checked with a key from outside the bundle"),
+    (8, "it has one reading: no hidden, doubled, unsafe or oversized file"),
+    (9, "the holder of the key signed exactly these files under this name"),
+    (
+        10,
+        "there is one row for every planned cell, one document for every row that needs one, and the status follows",
+    ),
+];
+
 impl Report {
     /// 0 genuine, 4 with exceptions, 5 not genuine, 2 could not tell.
     pub fn exit_code(&self) -> u8 {
@@ -177,19 +188,19 @@ impl Report {
         if let Some(digest) = &self.zip_sha256 {
             writeln!(text, "  zip sha256    {digest}")?;
         }
-        writeln!(text, "  checks")?;
-        for check in &self.checks {
-            let mark = match check.outcome {
-                Outcome::Passed => "ok  ",
-                Outcome::Failed => "FAIL",
-                Outcome::NotRun => "    ",
-            };
-            if check.outcome != Outcome::NotRun {
-                writeln!(text, "    {mark} {:>2} {:<15} {}", check.step, check.name, check.claim)?;
+        writeln!(text, "  proved")?;
+        for (step, sentence) in STEPS {
+            let mut checks = self.checks.iter().filter(|check| check.step == *step).peekable();
+            if checks.peek().is_some() && checks.all(|check| check.outcome == Outcome::Passed) {
+                writeln!(text, "    {step:>2}  {sentence}")?;
             }
         }
+        for check in self.checks.iter().filter(|check| check.outcome == Outcome::Failed) {
+            writeln!(text, "  failed")?;
+            writeln!(text, "    {:>2}  {}: not so that {}", check.step, check.name, check.claim)?;
+        }
         if self.checks.iter().any(|check| check.outcome == Outcome::NotRun) {
-            writeln!(text, "    the steps behind that were not taken")?;
+            writeln!(text, "  not reached   the checks behind that")?;
         }
         writeln!(text, "  not checked   {}", self.not_checked)?;
         if !self.exceptions.is_empty() {
