@@ -91,8 +91,7 @@ pub async fn collect<S: Source>(context: &Context<'_, S>, cell: Cell<'_>) -> Col
     let mut answered: Vec<Answer> = Vec::new();
     let mut calls: Vec<CallRecord> = Vec::new();
     for step in cell.item.steps {
-        let asks =
-            (step.requests)(&Answers { region: cell.asked_region(), answered: &answered });
+        let asks = (step.requests)(&Answers { region: cell.asked_region(), answered: &answered });
         let records: Vec<CallRecord> = stream::iter(asks)
             .map(|ask| call::call(context, cell, step, ask))
             .buffered(REQUESTS_AT_ONCE)

@@ -71,7 +71,8 @@ pub fn draft(
         files.insert(bundle_path(path)?, Content::Bytes(bytes));
     }
     for written in &snapshot.written {
-        let sha256 = Digest::parse(&written.sha256).ok_or_else(|| LayoutError::Digest(written.path.clone()))?;
+        let sha256 =
+            Digest::parse(&written.sha256).ok_or_else(|| LayoutError::Digest(written.path.clone()))?;
         let content = Content::File { path: folder.join(&written.path), sha256, bytes: written.bytes };
         files.insert(bundle_path(written.path.clone())?, content);
     }

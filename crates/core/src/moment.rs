@@ -11,9 +11,7 @@ pub fn milliseconds(ms: i64) -> String {
 
 /// Seconds since 1970 as `2026-11-22T02:00:03Z`.
 pub fn seconds(s: i64) -> String {
-    Timestamp::from_second(s)
-        .map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
-        .unwrap_or_default()
+    Timestamp::from_second(s).map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default()
 }
 
 /// The day of a time in seconds since 1970, `2026-11-22`.

@@ -29,9 +29,14 @@ fn rules(service: &str, operation: &str) -> &'static [Rule] {
             Rule::Path(&["VpnConnections", "*", "CustomerGatewayConfiguration"]),
             Rule::Path(&["VpnConnections", "*", "Options", "TunnelOptions", "*", "PreSharedKey"]),
         ],
-        ("elbv2", "DescribeListeners") => {
-            &[Rule::Path(&["Listeners", "*", "DefaultActions", "*", "AuthenticateOidcConfig", "ClientSecret"])]
-        }
+        ("elbv2", "DescribeListeners") => &[Rule::Path(&[
+            "Listeners",
+            "*",
+            "DefaultActions",
+            "*",
+            "AuthenticateOidcConfig",
+            "ClientSecret",
+        ])],
         ("elbv2", "DescribeRules") => &[
             Rule::Path(&["Rules", "*", "Actions", "*", "AuthenticateOidcConfig", "ClientSecret"]),
             Rule::Headers,
@@ -50,16 +55,8 @@ pub const TABLE: &[(&str, &str, &str)] = &[
         "DescribeRules",
         "AuthenticateOidcConfig.ClientSecret; HttpHeaderConfig.Values and RegexValues of secret headers",
     ),
-    (
-        "wafv2",
-        "GetWebACL",
-        "SearchString, RegexString and inserted header values of secret headers",
-    ),
-    (
-        "wafv2",
-        "GetRuleGroup",
-        "SearchString, RegexString and inserted header values of secret headers",
-    ),
+    ("wafv2", "GetWebACL", "SearchString, RegexString and inserted header values of secret headers"),
+    ("wafv2", "GetRuleGroup", "SearchString, RegexString and inserted header values of secret headers"),
 ];
 
 impl Redactor {
@@ -79,7 +76,7 @@ impl Redactor {
         for rule in rules(service, operation) {
             match rule {
                 Rule::Path(path) => remove_at(output, path, String::new(), &mut removed),
-                Rule::Headers => self.remove_headers(output, &String::new(), &mut removed),
+                Rule::Headers => self.remove_headers(output, "", &mut removed),
             }
         }
         removed
@@ -191,8 +188,10 @@ mod tests {
 
     #[test]
     fn values_of_secret_headers_are_removed_and_others_stay() {
-        let rule = |name: &str| json!({ "Conditions": [{ "Field": "http-header",
-            "HttpHeaderConfig": { "HttpHeaderName": name, "Values": ["s3cret", "s3cret-2"] } }] });
+        let rule = |name: &str| {
+            json!({ "Conditions": [{ "Field": "http-header",
+            "HttpHeaderConfig": { "HttpHeaderName": name, "Values": ["s3cret", "s3cret-2"] } }] })
+        };
         let mut output = json!({ "Rules": [rule("X-Origin-Secret"), rule("User-Agent"), rule("cf-shared")] });
         let removed = Redactor::new(&["CF-Shared".into()]).apply("elbv2", "DescribeRules", &mut output);
         assert_eq!(removed.len(), 4);

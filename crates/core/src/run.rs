@@ -165,9 +165,7 @@ pub async fn run<S: Source, K: Scratch, C: Clock, O: Observer>(
     }
     accounts.sort_by(|a, b| a.id.cmp(&b.id));
     written.sort_by(|a, b| a.path.cmp(&b.path));
-    rows.sort_by(|a, b| {
-        (&a.account, &a.region, &a.item).cmp(&(&b.account, &b.region, &b.item))
-    });
+    rows.sort_by(|a, b| (&a.account, &a.region, &a.item).cmp(&(&b.account, &b.region, &b.item)));
     Ok(Snapshot { plan: Plan { accounts }, rows, written, started, ended })
 }
 
@@ -186,7 +184,8 @@ impl<S: Source, K: Scratch, C: Clock, O: Observer> Engine<'_, S, K, C, O> {
             return Ok(Entered { target, door, regions: Vec::new(), home, rows: Vec::new() });
         }
         let door = self.world.source.principal(&target.account).await;
-        let door = door.and_then(|principal| same_account(&target.account, principal, self.world.clock.now_ms()));
+        let door =
+            door.and_then(|principal| same_account(&target.account, principal, self.world.clock.now_ms()));
         let mut rows = Vec::new();
         let mut known = None;
         for item in catalogue().into_iter().filter(|item| item.id == REGIONS_ITEM) {
@@ -195,12 +194,8 @@ impl<S: Source, K: Scratch, C: Clock, O: Observer> Engine<'_, S, K, C, O> {
             let reason = collected.error.as_ref().map(|error| format!("{}: {}", error.code, error.message));
             known = Some(known.unwrap_or_else(|| Known::Unread {
                 reason: reason.unwrap_or_else(|| "DescribeRegions gave no list of regions".to_owned()),
-                partition: self
-                    .settings
-                    .partitions
-                    .get(&target.account.partition)
-                    .cloned()
-                    .unwrap_or_default(),
+                partition:
+                    self.settings.partitions.get(&target.account.partition).cloned().unwrap_or_default(),
             }));
             rows.push(self.keep(&target.account, GLOBAL, item, collected)?);
         }
@@ -247,11 +242,8 @@ impl<S: Source, K: Scratch, C: Clock, O: Observer> Engine<'_, S, K, C, O> {
         let excluded = account.target.excluded.as_deref();
         for item in catalogue() {
             if item.scope == Scope::Account {
-                match (excluded, self.selected(item)) {
-                    (Some(reason), _) => rows.push(Row::unasked(id, GLOBAL, item.id, Status::Excluded, reason)),
-                    (None, false) => rows.push(Row::unasked(id, GLOBAL, item.id, Status::Excluded, NOT_SELECTED)),
-                    (None, true) => {}
-                }
+                let reason = excluded.or_else(|| (!self.selected(item)).then_some(NOT_SELECTED));
+                rows.extend(reason.map(|it| Row::unasked(id, GLOBAL, item.id, Status::Excluded, it)));
                 continue;
             }
             for region in &account.regions {
@@ -338,9 +330,7 @@ impl<S: Source, K: Scratch, C: Clock, O: Observer> Engine<'_, S, K, C, O> {
         }
         for (name, body) in collected.bodies {
             let body: Bytes = body;
-            files.push(
-                self.write(format!("data/raw/{}/{region}/{}/{name}", account.id, item.id), &body)?,
-            );
+            files.push(self.write(format!("data/raw/{}/{region}/{}/{name}", account.id, item.id), &body)?);
         }
         Ok((row, files))
     }
@@ -366,7 +356,10 @@ fn same_account(account: &Account, principal: String, now_ms: i64) -> Result<Str
     Err(Failure {
         kind: FailureKind::Credentials,
         code: "WrongAccount".to_owned(),
-        message: format!("the credentials are of {principal}, not of account {}: configure a role", account.id),
+        message: format!(
+            "the credentials are of {principal}, not of account {}: configure a role",
+            account.id
+        ),
         attempts: 0,
         started_at_ms: now_ms,
         finished_at_ms: now_ms,
@@ -394,3 +387,6 @@ pub fn planned_regions(plan: &Plan) -> usize {
         .collect::<BTreeSet<_>>()
         .len()
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,3 +127,21 @@ pub fn failure(kind: FailureKind, code: &str) -> Failure {
         endpoint: None,
     }
 }
+
+/// The smallest good answer of any operation: nothing is there.
+pub fn nothing(shapes: &crate::shape::Shapes, request: &Request) -> Page {
+    use crate::shape::Protocol;
+    let operation = request.operation;
+    let Some(service) = shapes.service(request.service) else { return page(500, "") };
+    let body = match service.protocol {
+        Protocol::Json => "{}".to_owned(),
+        Protocol::Ec2 => format!("<{operation}Response><requestId>r</requestId></{operation}Response>"),
+        Protocol::Query => {
+            let wrapper = service.operation(operation).and_then(|it| it.result_wrapper.clone());
+            let wrapper = wrapper.unwrap_or_else(|| format!("{operation}Result"));
+            format!("<{operation}Response><{wrapper}/></{operation}Response>")
+        }
+        Protocol::RestXml => "<ListAllMyBucketsResult><Buckets/></ListAllMyBucketsResult>".to_owned(),
+    };
+    page(200, &body)
+}

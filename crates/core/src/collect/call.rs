@@ -248,7 +248,12 @@ fn malformed(error: &WireError, page: &Page) -> ServiceError {
 }
 
 impl CallRecord {
-    fn unasked(service: &str, operation: &'static str, region: String, parameters: Map<String, Value>) -> Self {
+    fn unasked(
+        service: &str,
+        operation: &'static str,
+        region: String,
+        parameters: Map<String, Value>,
+    ) -> Self {
         Self {
             service: service.to_owned(),
             operation,

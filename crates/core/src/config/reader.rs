@@ -56,7 +56,13 @@ impl<'a> Reader<'a> {
         self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
     }
 
-    pub(super) fn problem(&mut self, line: usize, key: String, value: Option<String>, message: impl Into<String>) {
+    pub(super) fn problem(
+        &mut self,
+        line: usize,
+        key: String,
+        value: Option<String>,
+        message: impl Into<String>,
+    ) {
         self.problems.push(Problem { line, key, value, message: message.into() });
     }
 
@@ -67,9 +73,7 @@ impl<'a> Reader<'a> {
     fn table_of(&self, table: &'a DeTable<'a>, path: String, line: usize) -> Table<'a> {
         let entries = table
             .iter()
-            .map(|(key, value)| {
-                (key.get_ref().to_string(), (self.line(key.span().start), value))
-            })
+            .map(|(key, value)| (key.get_ref().to_string(), (self.line(key.span().start), value)))
             .collect();
         Table { path, line, entries, asked: BTreeSet::new() }
     }
@@ -103,13 +107,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn text(&mut self, table: &mut Table<'a>, key: &'static str) -> Option<String> {
-        match table.take(key)?.get_ref() {
-            DeValue::String(text) => Some(text.to_string()),
-            _ => {
-                self.wrong(table, key, "a text in quotes");
-                None
-            }
+        if let DeValue::String(text) = table.take(key)?.get_ref() {
+            return Some(text.to_string());
         }
+        self.wrong(table, key, "a text in quotes");
+        None
     }
 
     pub(super) fn required(&mut self, table: &mut Table<'a>, key: &'static str, accepted: &str) -> String {
@@ -148,13 +150,11 @@ impl<'a> Reader<'a> {
             DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
             _ => None,
         };
-        match parsed.filter(|number| range.contains(number)) {
-            Some(number) => number,
-            None => {
-                self.wrong(table, key, &format!("a whole number from {} to {}", range.start(), range.end()));
-                default
-            }
+        if let Some(number) = parsed.filter(|number| range.contains(number)) {
+            return number;
         }
+        self.wrong(table, key, &format!("a whole number from {} to {}", range.start(), range.end()));
+        default
     }
 
     /// A share above 0 and at most 1.
@@ -225,14 +225,11 @@ impl<'a> Reader<'a> {
         let mut found = Vec::new();
         for (index, entry) in entries.iter().enumerate() {
             let line = self.line(entry.span().start);
-            match entry.get_ref() {
-                DeValue::Table(inner) => {
-                    found.push(self.table_of(inner, format!("{path}[{index}]"), line));
-                }
-                _ => {
-                    let message = format!("expected a table: [[{path}]]");
-                    self.problem(line, format!("{path}[{index}]"), None, message);
-                }
+            if let DeValue::Table(inner) = entry.get_ref() {
+                found.push(self.table_of(inner, format!("{path}[{index}]"), line));
+            } else {
+                let message = format!("expected a table: [[{path}]]");
+                self.problem(line, format!("{path}[{index}]"), None, message);
             }
         }
         found
@@ -251,8 +248,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Everything that nobody asked for is a mistake of the operator's, with the nearest known key.
-    pub(super) fn finish(&mut self, table: Table<'a>) {
-        for (name, (line, _)) in table.entries.iter().filter(|(name, _)| !table.asked.contains(name.as_str())) {
+    pub(super) fn finish(&mut self, table: &Table<'a>) {
+        for (name, (line, _)) in table.entries.iter().filter(|(name, _)| !table.asked.contains(name.as_str()))
+        {
             let nearest = table
                 .asked
                 .iter()
@@ -261,8 +259,10 @@ impl<'a> Reader<'a> {
                 .filter(|(steps, _)| *steps <= 3)
                 .map(|(_, known)| format!("; did you mean {known:?}?"));
             let known: Vec<&str> = table.asked.iter().copied().collect();
-            let message =
-                format!("is not a known key{}", nearest.unwrap_or_else(|| format!("; known: {}", known.join(", "))));
+            let message = format!(
+                "is not a known key{}",
+                nearest.unwrap_or_else(|| format!("; known: {}", known.join(", ")))
+            );
             let key = table.join(name);
             self.problem(*line, key, None, message);
         }

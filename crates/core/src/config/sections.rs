@@ -27,7 +27,11 @@ pub(super) fn config<'a>(reader: &mut Reader<'a>, root: &'a DeTable<'a>) -> Opti
     let text = reader.text(&mut top, "schedule").unwrap_or_else(|| "0 2 * * *".to_owned());
     let schedule = Schedule::parse(&text)
         .map_err(|error| {
-            reader.refuse(&top, "schedule", format!("{error}; expected five fields in UTC, such as \"0 2 * * *\""));
+            reader.refuse(
+                &top,
+                "schedule",
+                format!("{error}; expected five fields in UTC, such as \"0 2 * * *\""),
+            );
         })
         .ok();
     let store = store(reader, &mut top);
@@ -39,7 +43,7 @@ pub(super) fn config<'a>(reader: &mut Reader<'a>, root: &'a DeTable<'a>) -> Opti
     let checks = checks(reader, &mut top);
     let controls = controls(reader, &mut top);
     let exceptions = exceptions(reader, &mut top);
-    reader.finish(top);
+    reader.finish(&top);
     Some(Config {
         scope,
         organisation,
@@ -63,7 +67,7 @@ fn store<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> String {
     if !url.is_empty() && folder.is_empty() {
         reader.refuse(&table, "url", "expected \"file:FOLDER\"; this version stores in a folder only");
     }
-    reader.finish(table);
+    reader.finish(&table);
     folder
 }
 
@@ -73,14 +77,18 @@ fn spool<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> String {
     if dir.is_empty() {
         reader.refuse(&table, "dir", "expected a folder, such as \"spool\"");
     }
-    reader.finish(table);
+    reader.finish(&table);
     dir
 }
 
 fn file_key<'a>(reader: &mut Reader<'a>, table: &Table<'a>, key: &'static str, text: &str) -> String {
     let path = text.strip_prefix("file:").unwrap_or_default().to_owned();
     if !text.is_empty() && path.is_empty() {
-        reader.refuse(table, key, "expected \"file:PATH\" of a PKCS#8 PEM file; this version signs with key files only");
+        reader.refuse(
+            table,
+            key,
+            "expected \"file:PATH\" of a PKCS#8 PEM file; this version signs with key files only",
+        );
     }
     path
 }
@@ -89,7 +97,11 @@ fn signing<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Signing {
     let mut table = reader.table(top, "signing");
     let origin = reader.required(&mut table, "origin", "a name such as \"evidence.example.com/prod\"");
     if origin.chars().any(|char| char.is_whitespace() || char.is_control() || char == '+') {
-        reader.refuse(&table, "origin", "must have no spaces and no +, such as \"evidence.example.com/prod\"");
+        reader.refuse(
+            &table,
+            "origin",
+            "must have no spaces and no +, such as \"evidence.example.com/prod\"",
+        );
     }
     let evidence = reader.required(&mut table, "evidence_key", "\"file:keys/evidence.key.pem\"");
     let evidence_key = file_key(reader, &table, "evidence_key", &evidence);
@@ -97,10 +109,12 @@ fn signing<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Signing {
     let log_key = log.map(|text| file_key(reader, &table, "log_key", &text));
     let trust_root = reader.text(&mut table, "trust_root");
     let timestamp_urls = reader.texts(&mut table, "timestamp_urls").unwrap_or_default();
-    if let Some(url) = timestamp_urls.iter().find(|url| !(url.starts_with("https://") || url.starts_with("http://"))) {
+    if let Some(url) =
+        timestamp_urls.iter().find(|url| !(url.starts_with("https://") || url.starts_with("http://")))
+    {
         reader.refuse(&table, "timestamp_urls", format!("{url:?} is not an http or https URL"));
     }
-    reader.finish(table);
+    reader.finish(&table);
     Signing { origin, evidence_key, log_key, trust_root, timestamp_urls }
 }
 
@@ -111,7 +125,11 @@ fn aws<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Aws {
     if let Some(url) = &endpoint_url
         && !(url.starts_with("https://") || is_loopback(url))
     {
-        reader.refuse(&table, "endpoint_url", "expected an https URL; http only for 127.0.0.1, ::1 or localhost");
+        reader.refuse(
+            &table,
+            "endpoint_url",
+            "expected an https URL; http only for 127.0.0.1, ::1 or localhost",
+        );
     }
     let ca_bundle = reader.text(&mut table, "ca_bundle");
     let home_region = reader.text(&mut table, "home_region");
@@ -129,10 +147,10 @@ fn aws<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Aws {
         let name = reader.required(&mut inner, "role", "the role's name in every member account");
         role_name(reader, &inner, &name);
         let external_id_file = reader.text(&mut inner, "external_id_file");
-        reader.finish(inner);
+        reader.finish(&inner);
         Organization { role: Role { name, external_id_file } }
     });
-    reader.finish(table);
+    reader.finish(&table);
     Aws { profile, endpoint_url, ca_bundle, home_region, regions, accounts, organization }
 }
 
@@ -186,7 +204,11 @@ fn is_region(name: &str) -> bool {
 fn role_name<'a>(reader: &mut Reader<'a>, table: &Table<'a>, name: &str) {
     let fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-/".contains(&byte));
     if !name.is_empty() && (!fits || name.starts_with('/') || name.len() > 512) {
-        reader.refuse(table, "role", "expected a role's name (with its path, without the ARN), such as \"EvidenceReader\"");
+        reader.refuse(
+            table,
+            "role",
+            "expected a role's name (with its path, without the ARN), such as \"EvidenceReader\"",
+        );
     }
 }
 
@@ -211,18 +233,23 @@ fn account_entry<'a>(reader: &mut Reader<'a>, mut table: Table<'a>) -> Option<(S
         reader.refuse(&table, "external_id_file", "needs a role");
     }
     let role = role.map(|name| Role { name, external_id_file });
-    reader.finish(table);
+    reader.finish(&table);
     valid.then_some((id, AccountEntry { name, owner, in_scope, excluded, role }))
 }
 
 fn accepted_gaps<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Vec<AcceptedGap> {
     let mut gaps = Vec::new();
     for mut table in reader.tables(top, "accepted_gaps") {
-        let mut pattern = |reader: &mut Reader<'a>, key| reader.text(&mut table, key).unwrap_or_else(|| "*".to_owned());
+        let mut pattern =
+            |reader: &mut Reader<'a>, key| reader.text(&mut table, key).unwrap_or_else(|| "*".to_owned());
         let (account, region, item) =
             (pattern(reader, "account"), pattern(reader, "region"), pattern(reader, "item"));
         if account == "*" && region == "*" && item == "*" {
-            reader.refuse(&table, "region", "an accepted gap names an account, a region or an item: everything cannot be accepted");
+            reader.refuse(
+                &table,
+                "region",
+                "an accepted gap names an account, a region or an item: everything cannot be accepted",
+            );
         }
         if !catalogue().iter().any(|known| matches(&item, known.id)) {
             reader.refuse(&table, "item", "matches no item of the catalogue; `evidenced items` lists them");
@@ -230,7 +257,7 @@ fn accepted_gaps<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Vec<Accept
         let reason = reader.required(&mut table, "reason", "why the gap is expected");
         let approver = reader.required(&mut table, "approver", "who accepted it");
         let expires = day(reader, &mut table, "expires");
-        reader.finish(table);
+        reader.finish(&table);
         gaps.push(AcceptedGap { account, region, item, reason, approver, expires });
     }
     gaps
@@ -276,7 +303,7 @@ fn collect<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Collect {
     if items.is_empty() {
         reader.refuse(&table, "items", "expected at least one item or \"*\"");
     }
-    reader.finish(table);
+    reader.finish(&table);
     Collect {
         concurrency: usize::try_from(concurrency).unwrap_or(64),
         quota_share,
@@ -298,7 +325,7 @@ fn checks<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Checks {
     }
     let policies_dir = reader.text(&mut table, "policies_dir");
     let params = reader.free(&mut table, "params");
-    reader.finish(table);
+    reader.finish(&table);
     Checks { profile, policies_dir, params }
 }
 
@@ -312,11 +339,12 @@ fn controls<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Vec<Value> {
         let items = reader.texts(&mut table, "items").unwrap_or_default();
         let unknown = items.iter().find(|id| !catalogue().iter().any(|item| item.id == *id));
         if let Some(unknown) = unknown {
-            let message = format!("{unknown:?} is not an item of the catalogue; `evidenced items` lists them");
+            let message =
+                format!("{unknown:?} is not an item of the catalogue; `evidenced items` lists them");
             reader.refuse(&table, "items", message);
         }
         let owner = reader.text(&mut table, "owner");
-        reader.finish(table);
+        reader.finish(&table);
         controls.push(json!({ "id": id, "title": title, "criteria": criteria, "checks": checks,
             "items": items, "owner": owner }));
     }
@@ -343,7 +371,7 @@ fn exceptions<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Vec<Value> {
         if let Some(ticket) = reader.text(&mut table, "ticket") {
             value.insert("ticket".to_owned(), Value::String(ticket));
         }
-        reader.finish(table);
+        reader.finish(&table);
         exceptions.push(Value::Object(value));
     }
     exceptions

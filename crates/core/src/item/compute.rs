@@ -27,11 +27,7 @@ pub(super) static ITEMS: &[Item] = &[
         scope: Scope::Region,
         steps: &[
             step("ec2", "DescribeVpcs", &["ec2:DescribeVpcs"]).counting(&["Vpcs"]),
-            step(
-                "ec2",
-                "DescribeVpcBlockPublicAccessOptions",
-                &["ec2:DescribeVpcBlockPublicAccessOptions"],
-            ),
+            step("ec2", "DescribeVpcBlockPublicAccessOptions", &["ec2:DescribeVpcBlockPublicAccessOptions"]),
             step(
                 "ec2",
                 "DescribeVpcBlockPublicAccessExclusions",
@@ -51,9 +47,7 @@ pub(super) static ITEMS: &[Item] = &[
         title: "Route tables",
         criteria: CC66,
         scope: Scope::Region,
-        steps: &[
-            step("ec2", "DescribeRouteTables", &["ec2:DescribeRouteTables"]).counting(&["RouteTables"])
-        ],
+        steps: &[step("ec2", "DescribeRouteTables", &["ec2:DescribeRouteTables"]).counting(&["RouteTables"])],
     },
     Item {
         id: "vpc.gateways",
@@ -103,9 +97,7 @@ pub(super) static ITEMS: &[Item] = &[
         title: "Network ACLs",
         criteria: CC66,
         scope: Scope::Region,
-        steps: &[
-            step("ec2", "DescribeNetworkAcls", &["ec2:DescribeNetworkAcls"]).counting(&["NetworkAcls"])
-        ],
+        steps: &[step("ec2", "DescribeNetworkAcls", &["ec2:DescribeNetworkAcls"]).counting(&["NetworkAcls"])],
     },
     Item {
         id: "vpc.security-groups",
@@ -198,11 +190,7 @@ fn owned_here(answers: &Answers<'_>, side: &Value) -> bool {
 /// All routes of each transit gateway route table: a filter is required, and every route has a type.
 fn transit_gateway_routes(answers: &Answers<'_>) -> Vec<Ask> {
     answers
-        .texts(
-            "DescribeTransitGatewayRouteTables",
-            "TransitGatewayRouteTables",
-            "TransitGatewayRouteTableId",
-        )
+        .texts("DescribeTransitGatewayRouteTables", "TransitGatewayRouteTables", "TransitGatewayRouteTableId")
         .into_iter()
         .map(|id| {
             let mut asked: Map<String, Value> =

@@ -9,15 +9,8 @@ use serde_json::json;
 use super::{Answers, Ask, Item, Scope, Step, each, parameters, step};
 
 /// Every key type that ACM names (`KeyAlgorithm`).
-const KEY_TYPES: &[&str] = &[
-    "RSA_1024",
-    "RSA_2048",
-    "RSA_3072",
-    "RSA_4096",
-    "EC_prime256v1",
-    "EC_secp384r1",
-    "EC_secp521r1",
-];
+const KEY_TYPES: &[&str] =
+    &["RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1"];
 
 const LB_GONE: &[&str] = &["LoadBalancerNotFound"];
 const LISTENER_GONE: &[&str] = &["ListenerNotFound"];
@@ -54,13 +47,9 @@ pub(super) static ITEMS: &[Item] = &[
 static LOAD_BALANCERS: &[Step] = &[
     step("elbv2", "DescribeLoadBalancers", &["elasticloadbalancing:DescribeLoadBalancers"])
         .counting(&["LoadBalancers"]),
-    step(
-        "elbv2",
-        "DescribeLoadBalancerAttributes",
-        &["elasticloadbalancing:DescribeLoadBalancerAttributes"],
-    )
-    .asking(per_load_balancer)
-    .with_vanished(LB_GONE),
+    step("elbv2", "DescribeLoadBalancerAttributes", &["elasticloadbalancing:DescribeLoadBalancerAttributes"])
+        .asking(per_load_balancer)
+        .with_vanished(LB_GONE),
     step("elbv2", "DescribeListeners", &["elasticloadbalancing:DescribeListeners"])
         .asking(per_load_balancer)
         .with_vanished(LB_GONE),

@@ -55,16 +55,22 @@ static REGIONAL: &[Step] = &[
         &[
             "wafv2:ListResourcesForWebACL",
             "apprunner:ListAssociatedServicesForWebAcl",
+            "appsync:ListResourcesForWebACL",
             "cognito-idp:ListResourcesForWebACL",
             "ec2:DescribeVerifiedAccessInstanceWebAclAssociations",
+            "elasticloadbalancing:DescribeWebACLAssociation",
         ],
     )
     .asking(|answers| protected(answers, RESOURCE_TYPES))
     .with_vanished(MISSING),
-    step("wafv2", "ListResourcesForWebACL", &["wafv2:ListResourcesForWebACL"])
-        .asking(|answers| protected(answers, LATER_RESOURCE_TYPES))
-        .with_facts(&["WAFInvalidParameterException"])
-        .with_vanished(MISSING),
+    step(
+        "wafv2",
+        "ListResourcesForWebACL",
+        &["wafv2:ListResourcesForWebACL", "amplify:ListResourcesForWebACL"],
+    )
+    .asking(|answers| protected(answers, LATER_RESOURCE_TYPES))
+    .with_facts(&["WAFInvalidParameterException"])
+    .with_vanished(MISSING),
     step("wafv2", "ListLoggingConfigurations", &["wafv2:ListLoggingConfigurations"])
         .asking(|_| scoped("REGIONAL")),
     step("wafv2", "GetLoggingConfiguration", &["wafv2:GetLoggingConfiguration"])
@@ -123,11 +129,7 @@ fn listed(answers: &Answers<'_>, scope: &str) -> Vec<Ask> {
         if let (Some(name), Some(id)) = (acl.get("Name"), acl.get("Id")) {
             let ask = Ask {
                 region: home(scope),
-                parameters: parameters([
-                    ("Name", name.clone()),
-                    ("Scope", json!(scope)),
-                    ("Id", id.clone()),
-                ]),
+                parameters: parameters([("Name", name.clone()), ("Scope", json!(scope)), ("Id", id.clone())]),
             };
             // The list may repeat its last page.
             if !asks.contains(&ask) {
@@ -194,11 +196,8 @@ fn managed(answers: &Answers<'_>, scope: &str) -> Vec<Ask> {
         walk(&answer.output, &mut |members| {
             let Some(group) = members.get("ManagedRuleGroupStatement") else { return };
             let (Some(vendor), Some(name)) = (group.get("VendorName"), group.get("Name")) else { return };
-            let mut asked = parameters([
-                ("VendorName", vendor.clone()),
-                ("Name", name.clone()),
-                ("Scope", json!(scope)),
-            ]);
+            let mut asked =
+                parameters([("VendorName", vendor.clone()), ("Name", name.clone()), ("Scope", json!(scope))]);
             if let Some(version) = group.get("Version") {
                 asked.insert("VersionName".to_owned(), version.clone());
             }
