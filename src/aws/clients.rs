@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::identity::IdentityCache;
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::meta::region::ProvideRegion;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
@@ -22,6 +24,7 @@ use aws_sdk_sts::config::retry::RetryPartition;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use bytes::Bytes;
 use evidenced_core::source::Account;
 
@@ -69,6 +72,10 @@ impl Client {
     }
 }
 
+/// Account id and region.
+type Place = (String, String);
+type Services = HashMap<&'static str, Client>;
+
 /// The clients of one run.
 #[derive(Debug)]
 pub(super) struct Clients {
@@ -77,13 +84,13 @@ pub(super) struct Clients {
     session_name: String,
     roles: BTreeMap<String, Option<AssumeRole>>,
     accounts: Mutex<HashMap<String, SdkConfig>>,
-    regions: Mutex<HashMap<(String, String), HashMap<&'static str, Client>>>,
+    regions: Mutex<HashMap<Place, Services>>,
 }
 
 impl Clients {
     pub(super) async fn new(settings: &Settings) -> Result<Self, AwsError> {
         let base = base(settings).await?;
-        let home_region = base.region().cloned().unwrap_or_else(|| Region::from_static(FALLBACK_REGION));
+        let home_region = base.region().cloned().unwrap_or_else(fallback_region);
         let base = base.into_builder().region(home_region.clone()).build();
         Ok(Self {
             base,
@@ -219,6 +226,7 @@ async fn base(settings: &Settings) -> Result<SdkConfig, AwsError> {
     let identities =
         IdentityCache::lazy().max_partitions(IDENTITIES).load_timeout(settings.operation_timeout);
     let client = http_client(settings)?;
+    let region = home_region(settings).await;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(client.clone())
         .timeout_config(timeouts)
@@ -238,15 +246,15 @@ async fn base(settings: &Settings) -> Result<SdkConfig, AwsError> {
             let config = ProviderConfig::empty()
                 .with_behavior_version(Some(BehaviorVersion::latest()))
                 .with_http_client(client)
-                .with_region(Some(Region::new(settings.home_region.clone().unwrap_or_else(fallback_region))));
+                .with_region(Some(region.clone().unwrap_or_else(fallback_region)));
             let provider =
                 ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&config).build();
             loader.profile_name(profile).credentials_provider(provider)
         }
         (None, None) => loader,
     };
-    if let Some(region) = &settings.home_region {
-        loader = loader.region(Region::new(region.clone()));
+    if let Some(region) = region {
+        loader = loader.region(region);
     }
     if let Some(url) = &settings.endpoint_url {
         loader = loader.endpoint_url(url);
@@ -254,8 +262,32 @@ async fn base(settings: &Settings) -> Result<SdkConfig, AwsError> {
     Ok(loader.load().await)
 }
 
-fn fallback_region() -> String {
-    FALLBACK_REGION.to_owned()
+/// The region that is configured; none where the machine it runs on is to be asked.
+async fn home_region(settings: &Settings) -> Option<Region> {
+    if let Some(region) = &settings.home_region {
+        return Some(Region::new(region.clone()));
+    }
+    if let Some(region) = EnvironmentVariableRegionProvider::new().region().await {
+        return Some(region);
+    }
+    let mut profile = ProfileFileRegionProvider::builder();
+    if let Some(name) = &settings.profile {
+        profile = profile.profile_name(name);
+    }
+    let region = profile.build().region().await;
+    // An emulator or given keys say that this is no EC2 instance: its metadata would only be waited for.
+    let is_elsewhere = settings.keys.is_some() || is_local(settings);
+    region.or_else(|| is_elsewhere.then(fallback_region))
+}
+
+fn fallback_region() -> Region {
+    Region::from_static(FALLBACK_REGION)
+}
+
+/// Whether the endpoint of every service is on this machine.
+fn is_local(settings: &Settings) -> bool {
+    let environment = || std::env::var("AWS_ENDPOINT_URL").ok();
+    settings.endpoint_url.clone().or_else(environment).is_some_and(|url| is_loopback(&url))
 }
 
 fn http_client(settings: &Settings) -> Result<SharedHttpClient, AwsError> {
@@ -269,15 +301,11 @@ fn http_client(settings: &Settings) -> Result<SharedHttpClient, AwsError> {
         .build()
         .map_err(|source| AwsError::Tls(source.into()))?;
     // No proxy can reach our own loopback.
-    let proxy = if settings.endpoint_url.as_deref().is_some_and(is_loopback) {
-        ProxyConfig::disabled
-    } else {
-        ProxyConfig::from_env
-    };
+    let proxy = if is_local(settings) { ProxyConfig::disabled } else { ProxyConfig::from_env };
     Ok(Builder::new().build_with_connector_fn(move |connector_settings, components| {
         let mut connector = Connector::builder().proxy_config(proxy());
         connector.set_connector_settings(connector_settings.cloned());
-        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
         connector.tls_provider(Provider::rustls(CryptoMode::Ring)).tls_context(tls.clone()).build()
     }))
 }

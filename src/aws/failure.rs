@@ -122,7 +122,7 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     message
 }
 
-/// Whether the resolver says that the name does not exist (glibc's EAI_NONAME and EAI_NODATA, not EAI_AGAIN).
+/// Whether the resolver says that the name does not exist (glibc's `EAI_NONAME` and `EAI_NODATA`, not `EAI_AGAIN`).
 fn is_unknown_host(message: &str) -> bool {
     message.contains("Name or service not known")
         || message.contains("No address associated with hostname")

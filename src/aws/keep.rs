@@ -152,7 +152,7 @@ impl fmt::Debug for KeepingBody {
 
 #[cfg(test)]
 mod tests {
-    use aws_smithy_types::byte_stream::ByteStream;
+    use aws_smithy_types::byte_stream::{AggregatedBytes, ByteStream};
 
     use super::*;
 
@@ -165,7 +165,7 @@ mod tests {
         let inner = SdkBody::from("twelve bytes");
         let body = KeepingBody::new(inner, shelf.clone(), promised_bytes, limit_bytes, shown);
         let read = ByteStream::new(SdkBody::from_body_1_x(body)).collect().await;
-        (read.map(|read| read.into_bytes()).map_err(|error| format!("{error:?}")), shelf.look())
+        (read.map(AggregatedBytes::into_bytes).map_err(|error| format!("{error:?}")), shelf.look())
     }
 
     #[tokio::test]

@@ -15,10 +15,14 @@ use super::quotas::{Quota, Shared};
 #[derive(Debug)]
 pub(super) struct Limiter {
     pace: Pace,
-    lanes: Mutex<HashMap<(String, String), HashMap<LaneName, Arc<Lane>>>>,
+    lanes: Mutex<HashMap<Place, Lanes>>,
 }
 
+/// Account id and region.
+type Place = (String, String);
+/// Service and operation.
 type LaneName = (&'static str, &'static str);
+type Lanes = HashMap<LaneName, Arc<Lane>>;
 
 /// How fast to go before the first throttle.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -241,7 +245,7 @@ mod tests {
         bucket.throttled(now);
         bucket.refill(now + Duration::from_secs(10));
         assert!(bucket.factor < 0.7, "{}", bucket.factor);
-        bucket.refill(now + Duration::from_secs(60));
+        bucket.refill(now + Duration::from_mins(1));
         assert!((bucket.factor - 1.0).abs() < f64::EPSILON);
     }
 

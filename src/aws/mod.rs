@@ -21,6 +21,7 @@ mod test_server;
 mod tests;
 mod trust;
 
+#[cfg(test)]
 pub(crate) use calls::supported;
 pub(crate) use role::{AssumeRole, Keys, Secret};
-pub(crate) use source::{AwsError, AwsSource, Caller, OrganizationAccount, RetryMode, Settings};
+pub(crate) use source::{AwsError, AwsSource, Caller, RetryMode, Settings};

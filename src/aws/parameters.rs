@@ -21,14 +21,14 @@ pub(super) struct ParameterError {
 #[derive(Debug, Clone, PartialEq)]
 enum Problem {
     Unknown,
-    Type { value: Value, expected: &'static str },
+    Type { found: String, expected: &'static str },
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => formatter.write_str("the operation has none of that name"),
-            Self::Type { value, expected } => write!(formatter, "{value} is not {expected}"),
+            Self::Type { found, expected } => write!(formatter, "{found} is not {expected}"),
         }
     }
 }
@@ -56,7 +56,7 @@ pub(super) fn given<T>(
         .get(name)
         .map(|value| {
             read(value).map_err(|expected| {
-                let problem = Problem::Type { value: value.clone(), expected };
+                let problem = Problem::Type { found: value.to_string(), expected };
                 ParameterError { operation, name: name.to_owned(), problem }
             })
         })

@@ -1,6 +1,7 @@
 //! Assumes the role of an account.
 //!
-//! The ExternalId is never shown: not by `Debug`, not in an error, also where the server repeats it. A denial is
+//! The `ExternalId` is never shown: not by `Debug`, not in a log of any level, not in an error, also where the server
+//! repeats it. A denial is
 //! remembered for the life of the source, so that a thousand planned calls do not ask STS a thousand times.
 
 use std::fmt;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use aws_config::SdkConfig;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_organizations::types::{AccountState, AccountStatus};
 use aws_smithy_types::date_time::Format;
 use evidenced_core::shape::{Offer, Partitions};
 use evidenced_core::source::{Account, Failure, FailureKind, Page, Request, Source};
@@ -77,7 +78,7 @@ impl Default for Settings {
             concurrency: 64,
             quota_share: None,
             attempt_timeout: Duration::from_secs(20),
-            operation_timeout: Duration::from_secs(120),
+            operation_timeout: Duration::from_mins(2),
             retry_mode: RetryMode::Standard,
             max_attempts: 5,
             first_backoff: Duration::from_secs(1),
@@ -363,8 +364,8 @@ fn organization_account(account: &aws_sdk_organizations::types::Account) -> Orga
     // `State` replaces `Status`, which AWS withdrew in September 2026; older servers have only the latter.
     let status = account
         .state()
-        .map(|state| state.as_str())
-        .or_else(|| account.status().map(|status| status.as_str()))
+        .map(AccountState::as_str)
+        .or_else(|| account.status().map(AccountStatus::as_str))
         .unwrap_or_default();
     OrganizationAccount {
         id: account.id().unwrap_or_default().to_owned(),

@@ -135,7 +135,7 @@ async fn answer(stream: &mut BufReader<TcpStream>, reply: Reply) -> bool {
         Reply::Whole(status, headers, body) => {
             let mut bytes = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n", body.len());
             for (name, value) in headers {
-                bytes.push_str(&format!("{name}: {value}\r\n"));
+                bytes.extend([name, ": ", &value, "\r\n"]);
             }
             bytes.push_str("\r\n");
             ([bytes.into_bytes(), body].concat(), true)

@@ -1,6 +1,7 @@
 //! The source against a server on loopback: what is captured, what is refused, what is sent.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use evidenced_core::item::catalogue;
@@ -385,6 +386,48 @@ async fn a_role_is_assumed_once_with_its_external_id_and_session_name() {
     );
     assert!(asked[1].headers["authorization"].contains("Credential=ASIAROLE/"));
     assert!(!format!("{source:?}").contains("canary"));
+}
+
+/// What is logged, at every level, while it is the thread's subscriber.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_log_level_shows_the_external_id_or_a_secret_key() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let server = Server::start(|asked, _| match asked.action().as_str() {
+        "AssumeRole" => Reply::ok(&ASSUMED.replace("<SecretAccessKey>s<", "<SecretAccessKey>canary-key<")),
+        _ => Reply::ok(VPCS),
+    })
+    .await;
+    let source = AwsSource::new(with_role(&server.url)).await.unwrap();
+    vpcs(&source).await.unwrap();
+    assert!(server.asked()[0].body.contains("canary-external-id"));
+    let log = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    assert!(log.contains("operation=\"DescribeVpcs\""), "the event of the request is there");
+    assert!(
+        !log.contains("canary"),
+        "{}",
+        log.lines().find(|line| line.contains("canary")).unwrap_or_default()
+    );
 }
 
 #[tokio::test]
