@@ -13,6 +13,7 @@ use flate2::bufread::DeflateDecoder;
 use zip::read::{ArchiveOffset, Config, ZipArchive};
 
 use crate::check::{Check, VerifyError};
+use crate::deflate_form;
 use crate::digest::{CHUNK_BYTES, Digest, hash_reader};
 use crate::limits::Limits;
 use crate::path::{BundlePath, find_clash};
@@ -158,6 +159,17 @@ impl Files {
                 Ok(Box::new(EntryReader { unpack, entry, crc: Crc::new(), bytes: 0 }))
             }
         }
+    }
+
+    /// No bit of the packed data is without meaning, so that a changed zip is a changed file.
+    pub(crate) fn no_free_bits(&mut self) -> Result<(), VerifyError> {
+        let Origin::Zip { zip, entries } = &mut self.origin else { return Ok(()) };
+        for (path, entry) in entries.iter().filter(|(_, entry)| entry.method == Method::Deflated) {
+            zip.seek(SeekFrom::Start(entry.data_start)).map_err(|error| unreadable(path, error))?;
+            let packed = BufReader::with_capacity(CHUNK_BYTES, zip.take(entry.packed_bytes));
+            deflate_form::check(packed, entry.bytes).map_err(|error| read_error(path, error))?;
+        }
+        Ok(())
     }
 
     /// Digest and length of a file.

@@ -9,6 +9,7 @@ pub mod archive;
 pub mod bag;
 pub mod check;
 pub mod command;
+mod deflate_form;
 pub mod digest;
 pub mod id;
 pub mod key;

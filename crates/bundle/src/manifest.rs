@@ -60,7 +60,13 @@ impl Manifest {
 
     /// The bytes of the manifest.
     pub fn print(&self) -> Vec<u8> {
-        self.files.iter().map(|(path, digest)| format!("{digest}  {path}\n")).collect::<String>().into_bytes()
+        let mut text = String::new();
+        for (path, digest) in &self.files {
+            for part in [digest.to_string().as_str(), "  ", path.as_str(), "\n"] {
+                text.push_str(part);
+            }
+        }
+        text.into_bytes()
     }
 
     /// Reads what [`Manifest::print`] writes.

@@ -43,7 +43,7 @@ pub(crate) fn parse(label: &str, text: &str) -> Option<Vec<u8>> {
 }
 
 fn decode(digits: &[u8]) -> Option<Vec<u8>> {
-    if digits.is_empty() || digits.len() % 4 != 0 {
+    if digits.is_empty() || !digits.len().is_multiple_of(4) {
         return None;
     }
     let padding = digits.iter().rev().take_while(|digit| **digit == b'=').count();

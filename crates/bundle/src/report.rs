@@ -327,7 +327,9 @@ fn gap_line(gap: &Gap) -> String {
         line.push_str(more);
     }
     if let Some(by) = &gap.accepted {
-        line.push_str(&format!(" (accepted by {} until {}: {})", by.approver, by.expires, by.reason));
+        for part in [" (accepted by ", &by.approver, " until ", &by.expires, ": ", &by.reason, ")"] {
+            line.push_str(part);
+        }
     }
     line
 }

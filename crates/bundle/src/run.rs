@@ -448,7 +448,7 @@ pub(crate) fn check(
     parts_listed(payload.manifest, part_files.as_deref().unwrap_or_default())?;
     match (run.cells.take(), part_files) {
         (Some(rows), None) => {
-            rows.into_iter().try_for_each(|row| take_row(payload, &matrix, &mut tally, row))?
+            rows.into_iter().try_for_each(|row| take_row(payload, &matrix, &mut tally, row))?;
         }
         (None, Some(files)) => {
             for file in files {

@@ -92,7 +92,7 @@ impl UtcSecond {
         let years = u16::try_from(year - 1980).ok().filter(|years| *years < 128)?;
         let small = |value: i64| u16::try_from(value).ok();
         let date = years << 9 | small(month)? << 5 | small(day)?;
-        let time = small(hour)? << 11 | small(minute)? << 5 | small(second)? / 2;
+        let time = small(hour)? << 11 | small(minute)? << 5 | (small(second)? / 2);
         Some((date, time))
     }
 
@@ -172,10 +172,7 @@ mod tests {
                 (Some(instant), Some(instant))
             );
         }
-        assert_eq!(
-            UtcSecond::parse("2026-11-22T02:31:58Z").unwrap().dos(),
-            Some((46 << 9 | 11 << 5 | 22, 2 << 11 | 31 << 5 | 29))
-        );
+        assert_eq!(UtcSecond::parse("2026-11-22T02:31:58Z").unwrap().dos(), Some((0x5d76, 0x13fd)));
         assert_eq!(UtcSecond::parse("1979-12-31T23:59:59Z").unwrap().dos(), None);
     }
 

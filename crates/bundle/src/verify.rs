@@ -152,6 +152,7 @@ impl UntrustedBundle {
         passed(Check::Payload, format!("{} bytes", oxum.bytes));
         let info = bag_info(info, &id, &key_id, oxum)?;
         passed(Check::BagInfo, format!("{}, {}", info.organisation, info.agent));
+        files.no_free_bits()?;
         if files.dos.is_some() {
             passed(Check::ZipContent, String::new());
         }

@@ -28,6 +28,7 @@ pub(crate) fn trusted() -> TrustedKeys {
 
 /// The JSON of a run with a complete matrix, to be made wrong and then signed.
 #[derive(Clone)]
+#[expect(clippy::struct_field_names, reason = "named like the files")]
 pub(crate) struct Run {
     pub(crate) config: Value,
     pub(crate) catalogue: Value,

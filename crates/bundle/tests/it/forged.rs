@@ -190,13 +190,13 @@ const LIES: &[(&str, Check, Change)] = &[
     }),
     ("a row of another account", Check::Coverage, |run| run.answer("999988887777", "eu-west-1", "vpc.vpcs")),
     ("a row of a region that the plan lacks", Check::Coverage, |run| {
-        run.answer(ACCOUNT, "us-east-1", "vpc.vpcs")
+        run.answer(ACCOUNT, "us-east-1", "vpc.vpcs");
     }),
     ("a row of an item that the catalogue lacks", Check::Coverage, |run| {
-        run.answer(ACCOUNT, "eu-west-1", "vpc.subnets")
+        run.answer(ACCOUNT, "eu-west-1", "vpc.subnets");
     }),
     ("a row of an account's item in a region", Check::Coverage, |run| {
-        run.answer(ACCOUNT, "eu-west-1", "account.regions")
+        run.answer(ACCOUNT, "eu-west-1", "account.regions");
     }),
     ("a global row of a region's item", Check::Coverage, |run| run.answer(ACCOUNT, "global", "vpc.vpcs")),
     ("evidence from a region that is not planned", Check::Coverage, |run| {
@@ -270,10 +270,10 @@ const LIES: &[(&str, Check, Change)] = &[
         row["sha256"] = other["sha256"].clone();
     }),
     ("a row with a file elsewhere", Check::RunFiles, |run| {
-        run.row("eu-west-1", "vpc.vpcs")["file"] = json!("data/run.json")
+        run.row("eu-west-1", "vpc.vpcs")["file"] = json!("data/run.json");
     }),
     ("excluded, with a document", Check::RunFiles, |run| {
-        run.row("eu-west-1", "vpc.vpcs")["status"] = json!("excluded")
+        run.row("eu-west-1", "vpc.vpcs")["status"] = json!("excluded");
     }),
     ("a document about another region", Check::RunFiles, |run| {
         run.document("eu-west-1", "vpc.vpcs", |document| document["region"] = json!("eu-west-2"));
@@ -320,22 +320,22 @@ const LIES: &[(&str, Check, Change)] = &[
     }),
     ("a status that is no word", Check::RunStatus, |run| run.run["status"] = json!("ok")),
     ("a row with a status that is no word", Check::RunStatus, |run| {
-        run.row("eu-west-1", "vpc.vpcs")["status"] = json!("fine")
+        run.row("eu-west-1", "vpc.vpcs")["status"] = json!("fine");
     }),
     ("another slot", Check::RunIdentity, |run| run.run["slot"] = json!("2026-11-23T02:00:00Z")),
     ("the slot in another spelling", Check::RunIdentity, |run| {
-        run.run["slot"] = json!("2026-11-22T02:00:00+00:00")
+        run.run["slot"] = json!("2026-11-22T02:00:00+00:00");
     }),
     ("another scope", Check::RunIdentity, |run| run.run["scope"]["name"] = json!("test")),
     ("another trigger", Check::RunIdentity, |run| run.run["trigger"] = json!("manual")),
     ("another schedule than the configuration", Check::RunIdentity, |run| {
-        run.run["schedule"] = json!("0 3 * * *")
+        run.run["schedule"] = json!("0 3 * * *");
     }),
     ("a configuration of another scope", Check::RunIdentity, |run| run.config["scope"] = json!("test")),
     ("more regions than the plan", Check::RunIdentity, |run| run.run["scope"]["regions"] = json!(17)),
     ("more accounts than the plan", Check::RunIdentity, |run| run.run["scope"]["accounts"] = json!(2)),
     ("collected backwards", Check::RunIdentity, |run| {
-        run.run["collected"]["end"] = json!("2026-11-22T01:00:00Z")
+        run.run["collected"]["end"] = json!("2026-11-22T01:00:00Z");
     }),
     ("no time of collection", Check::RunDocuments, |run| {
         run.run.as_object_mut().unwrap().remove("collected");
@@ -344,7 +344,7 @@ const LIES: &[(&str, Check, Change)] = &[
         run.run.as_object_mut().unwrap().remove("cells");
     }),
     ("an item of an unknown scope", Check::RunDocuments, |run| {
-        run.catalogue["items"][0]["scope"] = json!("planet")
+        run.catalogue["items"][0]["scope"] = json!("planet");
     }),
     ("a plan without accounts", Check::RunDocuments, |run| run.plan = json!({})),
     ("cells and cell files", Check::RunFiles, |run| run.run["cellFiles"] = json!(["data/run/x.json"])),
@@ -504,7 +504,9 @@ fn a_split_run_that_lies_is_refused() {
 fn unknown_members_do_not_matter() {
     let mut run = Run::complete();
     let members: [&mut Value; 4] = [&mut run.config, &mut run.catalogue, &mut run.plan, &mut run.run];
-    members.into_iter().for_each(|document| document["later"] = json!({"number": 1.5e300, "deep": [[1]]}));
+    for document in members {
+        document["later"] = json!({"number": 1.5e300, "deep": [[1]]});
+    }
     genuine(&run);
 }
 

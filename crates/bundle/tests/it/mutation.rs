@@ -29,50 +29,32 @@ fn every_changed_byte_of_a_stored_zip_is_refused() {
 }
 
 #[test]
-fn a_changed_byte_of_a_sealed_zip_is_refused_or_changes_no_file() {
+fn every_changed_byte_of_a_sealed_zip_is_refused_or_spells_the_same_files() {
     let payload = Run::complete().payload();
     let (bytes, _) = seal(draft(&payload), &crate::bag::key(1)).unwrap();
-    let (mut tried, mut survivors) = (0, 0);
+    verify(bytes.clone()).unwrap();
+    let (mut tried, mut survivors) = (0, Vec::new());
     for position in 0..bytes.len() {
         for mask in MASKS {
             let mut changed = bytes.clone();
             changed[position] ^= mask;
             tried += 1;
-            // A deflate stream can say the same in other bits (unused ones behind its end, another distance to the
-            // same text). Without the digest of the zip, which the sidecars sign, such a zip is as good as the first:
-            // it must unpack to the same files, and it has another digest.
+            // Deflate can say the same in other bits. Those that mean nothing are refused; what is left is a match
+            // that takes the same text from another distance, one bit away. Against that only the digest of the zip
+            // helps, which the sidecars sign: alone, such a zip is as good as the first, file by file.
             match verify(changed) {
                 Err(VerifyError::Refused { .. }) => {}
                 Err(error) => panic!("byte {position} ^ {mask:#x}: {error}"),
                 Ok(mut bundle) => {
-                    survivors += 1;
                     for (path, content) in &payload {
                         assert_eq!(bundle.read(&BundlePath::new(path.clone()).unwrap()).unwrap(), *content);
                     }
-                    assert!(!is_header(&bytes, position), "byte {position} of a header is free");
+                    survivors.push((position, mask));
                 }
             }
         }
     }
-    assert!(survivors * 200 < tried, "{survivors} of {tried} changes are free");
-    println!("{survivors} of {tried} single-byte changes only spell a deflate stream in another way");
-}
-
-/// Whether a position is in a header rather than in packed data.
-fn is_header(zip: &[u8], position: usize) -> bool {
-    let number = |at: usize, length: usize| {
-        zip[at..at + length].iter().rev().fold(0_usize, |number, byte| number << 8 | usize::from(*byte))
-    };
-    let mut start = 0;
-    while number(start, 4) == 0x0403_4b50 {
-        let data = start + 30 + number(start + 26, 2) + number(start + 28, 2);
-        let end = data + number(start + 18, 4);
-        if (data..end).contains(&position) {
-            return false;
-        }
-        start = end;
-    }
-    true
+    assert!(survivors.len() * 5_000 < tried, "of {tried} changes these are free: {survivors:?}");
 }
 
 #[test]

@@ -56,7 +56,7 @@ impl RawEntry {
             made_by: 0x0314,
             // 2026-11-22T02:00:00
             time: 2 << 11,
-            date: 46 << 9 | 11 << 5 | 22,
+            date: 0x5d76,
             crc: 0,
             local_crc: 0,
             packed_size: 0,
