@@ -4,21 +4,24 @@
 //! rows against plan x catalogue, the rows against the documents, and the status against the rows. Unknown members
 //! are left alone; a missing row, a row too many, a status that its rows do not add up to are refused.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::BufReader;
+mod documents;
+mod matrix;
+mod rows;
 
-use serde::de::{DeserializeOwned, IgnoredAny};
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::archive::{Files, read_error};
 use crate::check::{Check, VerifyError, printable};
-use crate::digest::{CHUNK_BYTES, Digest};
 use crate::id::{BagId, Kind};
-use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::path::BundlePath;
-use crate::time::{UtcSecond, is_date};
+use crate::time::UtcSecond;
+
+pub(crate) use documents::Payload;
+use documents::{CatalogueDocument, ConfigDocument, PlanDocument, RunDocument, RunPart, RunScope};
+use matrix::Matrix;
+use rows::{Tally, is_orphan, take_row};
 
 /// The region of cells that belong to no region.
 pub const GLOBAL: &str = "global";
@@ -178,7 +181,7 @@ pub struct RunSummary {
     /// When collecting ended.
     #[serde(serialize_with = "crate::report::as_text")]
     pub ended: UtcSecond,
-    /// Accounts of the plan.
+    /// Accounts of the plan that are not left out.
     pub accounts: u64,
     /// Different regions that were planned.
     pub regions: u64,
@@ -191,236 +194,6 @@ pub struct RunSummary {
     pub gaps: Vec<Gap>,
     /// Gaps that somebody accepted.
     pub accepted_gaps: Vec<Gap>,
-}
-
-#[derive(Deserialize)]
-struct ConfigDocument {
-    scope: Option<String>,
-    schedule: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct CatalogueDocument {
-    items: Vec<CatalogueItem>,
-}
-
-#[derive(Deserialize)]
-struct CatalogueItem {
-    id: String,
-    scope: ItemScope,
-}
-
-#[derive(Deserialize, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-enum ItemScope {
-    Region,
-    Account,
-    Organisation,
-    Configured,
-}
-
-#[derive(Deserialize)]
-struct PlanDocument {
-    accounts: Vec<PlanAccount>,
-}
-
-#[derive(Deserialize)]
-struct PlanAccount {
-    id: String,
-    regions: Vec<PlanRegion>,
-}
-
-#[derive(Deserialize)]
-struct PlanRegion {
-    name: String,
-    planned: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RunDocument {
-    slot: String,
-    status: String,
-    trigger: String,
-    schedule: String,
-    collected: Collected,
-    scope: RunScope,
-    reason: Option<String>,
-    cells: Option<Vec<Row>>,
-    cell_files: Option<Vec<String>>,
-}
-
-#[derive(Deserialize)]
-struct Collected {
-    start: String,
-    end: String,
-}
-
-#[derive(Deserialize)]
-struct RunScope {
-    accounts: u64,
-    name: String,
-    regions: u64,
-}
-
-#[derive(Deserialize)]
-struct RunPart {
-    cells: Vec<Row>,
-}
-
-#[derive(Deserialize)]
-struct Row {
-    account: String,
-    region: String,
-    item: String,
-    status: String,
-    file: Option<String>,
-    sha256: Option<String>,
-    error: Option<Value>,
-    reason: Option<String>,
-    accepted: Option<Acceptance>,
-}
-
-impl Row {
-    fn cell(&self) -> String {
-        format!("{} {} {}", self.account, self.region, self.item)
-    }
-}
-
-/// The head of an evidence document.
-#[derive(Deserialize)]
-struct EvidenceDocument {
-    item: String,
-    account: String,
-    region: String,
-    status: Option<String>,
-    #[serde(default)]
-    calls: Vec<EvidenceCall>,
-}
-
-#[derive(Deserialize)]
-struct EvidenceCall {
-    error: Option<IgnoredAny>,
-}
-
-/// The payload of a bundle whose manifest has been verified.
-pub(crate) struct Payload<'a> {
-    pub(crate) id: &'a BagId,
-    pub(crate) manifest: &'a Manifest,
-    pub(crate) files: &'a mut Files,
-    pub(crate) limits: &'a Limits,
-}
-
-impl Payload<'_> {
-    fn json<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, VerifyError> {
-        let refuse = |detail: String| VerifyError::in_file(Check::RunDocuments, path, detail);
-        let path = BundlePath::new(path).map_err(|error| refuse(error.to_string()))?;
-        let digest = self.manifest.digest(&path).ok_or_else(|| refuse("is missing".to_owned()))?;
-        let bytes = self.files.read(&path, self.limits.json_bytes, Check::RunDocuments)?;
-        // Read again since its digest was checked: what is parsed must be what was signed.
-        if Digest::of(&bytes) != *digest {
-            return Err(VerifyError::in_file(Check::Payload, path, "changed while it was read"));
-        }
-        serde_json::from_slice(&bytes).map_err(|error| refuse(error.to_string()))
-    }
-}
-
-/// Accounts, regions and items, and which rows they ask for.
-struct Matrix {
-    /// Account -> region -> whether it is planned.
-    accounts: BTreeMap<String, BTreeMap<String, bool>>,
-    region_items: BTreeSet<String>,
-    global_items: BTreeSet<String>,
-}
-
-/// Whether there must be a row for a cell.
-#[derive(PartialEq, Eq)]
-enum Place {
-    Planned,
-    /// Of a region that is not planned: a row is possible, evidence is not.
-    Unplanned,
-    Nowhere,
-}
-
-impl Matrix {
-    fn new(plan: PlanDocument, catalogue: CatalogueDocument) -> Result<Self, VerifyError> {
-        let refuse = |detail: String| Err(VerifyError::refused(Check::Coverage, detail));
-        let mut matrix =
-            Self { accounts: BTreeMap::new(), region_items: BTreeSet::new(), global_items: BTreeSet::new() };
-        for item in catalogue.items {
-            let regional = item.scope == ItemScope::Region;
-            let items = if regional { &mut matrix.region_items } else { &mut matrix.global_items };
-            if !items.insert(item.id.clone()) {
-                return refuse(format!("the catalogue has {} twice for one scope", item.id));
-            }
-        }
-        for account in plan.accounts {
-            let mut regions = BTreeMap::new();
-            for region in account.regions {
-                if region.name == GLOBAL || regions.insert(region.name.clone(), region.planned).is_some() {
-                    return refuse(format!(
-                        "the plan of account {} has region {} twice",
-                        account.id, region.name
-                    ));
-                }
-            }
-            if matrix.accounts.insert(account.id.clone(), regions).is_some() {
-                return refuse(format!("the plan has account {} twice", account.id));
-            }
-        }
-        Ok(matrix)
-    }
-
-    fn place(&self, row: &Row) -> Place {
-        let Some(regions) = self.accounts.get(&row.account) else { return Place::Nowhere };
-        let items = if row.region == GLOBAL { &self.global_items } else { &self.region_items };
-        if !items.contains(&row.item) {
-            return Place::Nowhere;
-        }
-        match (row.region.as_str(), regions.get(&row.region)) {
-            (GLOBAL, _) | (_, Some(true)) => Place::Planned,
-            (_, Some(false)) => Place::Unplanned,
-            (_, None) => Place::Nowhere,
-        }
-    }
-
-    /// Cells that must have a row.
-    fn planned_count(&self) -> u64 {
-        let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
-        self.accounts.values().fold(0, |all: u64, regions| {
-            let planned = count(regions.values().filter(|planned| **planned).count());
-            let regional = planned.saturating_mul(count(self.region_items.len()));
-            all.saturating_add(regional).saturating_add(count(self.global_items.len()))
-        })
-    }
-
-    /// The planned cells, one by one.
-    fn planned(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        self.accounts.iter().flat_map(move |(account, regions)| {
-            let global = self.global_items.iter().map(move |item| (account.as_str(), GLOBAL, item.as_str()));
-            let regional = regions.iter().filter(|(_, planned)| **planned).flat_map(move |(region, _)| {
-                self.region_items.iter().map(move |item| (account.as_str(), region.as_str(), item.as_str()))
-            });
-            global.chain(regional)
-        })
-    }
-
-    fn planned_regions(&self) -> usize {
-        let planned = self.accounts.values().flatten().filter(|(_, planned)| **planned);
-        planned.map(|(region, _)| region).collect::<BTreeSet<_>>().len()
-    }
-}
-
-/// Rows that have been seen, and what they add up to.
-#[derive(Default)]
-struct Tally {
-    seen: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
-    planned: u64,
-    rows: u64,
-    documents: u64,
-    cells: BTreeMap<&'static str, u64>,
-    gaps: Vec<Gap>,
-    accepted_gaps: Vec<Gap>,
 }
 
 /// Step 10, in this order: documents, identity, coverage, files, status. `passed` hears of each check.
@@ -479,6 +252,7 @@ pub(crate) fn check(
     passed(Check::RunFiles, format!("{evidence} documents"));
 
     let status = status(&run, &tally)?;
+    totals(&run, &tally)?;
     passed(Check::RunStatus, status.word().to_owned());
     Ok(RunSummary {
         slot: payload.id.slot(),
@@ -526,7 +300,7 @@ fn identity(
 
 fn counts(scope: &RunScope, matrix: &Matrix) -> Result<(), VerifyError> {
     for (what, stated, found) in [
-        ("accounts", scope.accounts, matrix.accounts.len()),
+        ("planned accounts", scope.accounts, matrix.planned_accounts()),
         ("planned regions", scope.regions, matrix.planned_regions()),
     ] {
         if u64::try_from(found).ok() != Some(stated) {
@@ -545,107 +319,6 @@ fn parts_listed(manifest: &Manifest, listed: &[String]) -> Result<(), VerifyErro
     } else {
         Err(VerifyError::in_file(Check::RunFiles, RUN, "cellFiles are not the files under data/run, sorted"))
     }
-}
-
-/// Holds one row against the plan and its document, and counts it.
-fn take_row(
-    payload: &mut Payload<'_>,
-    matrix: &Matrix,
-    tally: &mut Tally,
-    row: Row,
-) -> Result<(), VerifyError> {
-    let cell = row.cell();
-    let refuse = |check, detail: String| Err(VerifyError::refused(check, format!("cell {cell}: {detail}")));
-    let Some(status) = CellStatus::parse(&row.status) else {
-        return refuse(Check::RunStatus, format!("{:?} is no status", row.status));
-    };
-    match matrix.place(&row) {
-        Place::Nowhere => return refuse(Check::Coverage, "the row is not in plan and catalogue".to_owned()),
-        Place::Unplanned if !matches!(status, CellStatus::Excluded | CellStatus::RegionDisabled) => {
-            return refuse(Check::Coverage, format!("{} in a region that is not planned", status.word()));
-        }
-        Place::Unplanned => {}
-        Place::Planned => tally.planned += 1,
-    }
-    tally.rows += 1;
-    if tally.rows > payload.limits.cells {
-        return refuse(Check::Coverage, "more rows than the limit".to_owned());
-    }
-    let account = tally.seen.entry(row.account.clone()).or_default();
-    if !account.entry(row.region.clone()).or_default().insert(row.item.clone()) {
-        return refuse(Check::Coverage, "there is more than one row".to_owned());
-    }
-    *tally.cells.entry(status.word()).or_default() += 1;
-
-    match (row.file.is_some(), status.document()) {
-        (false, Document::Required) => return refuse(Check::RunFiles, "the row has no document".to_owned()),
-        (true, Document::None) => {
-            return refuse(Check::RunFiles, format!("{} with a document", status.word()));
-        }
-        (true, _) => {
-            document(payload, &row, status)?;
-            tally.documents += 1;
-        }
-        (false, _) if row.sha256.is_some() => return refuse(Check::RunFiles, "sha256 of no file".to_owned()),
-        (false, _) => {}
-    }
-
-    let accepted = match &row.accepted {
-        None => false,
-        Some(_) if !status.is_gap() => {
-            return refuse(Check::RunStatus, format!("{} is no gap that could be accepted", status.word()));
-        }
-        Some(by) if !is_date(&by.expires) || by.reason.is_empty() || by.approver.is_empty() => {
-            return refuse(Check::RunStatus, "accepted without reason, approver or date".to_owned());
-        }
-        Some(by) => payload.id.slot().date() <= by.expires,
-    };
-    if status.is_gap() {
-        let gap = Gap {
-            account: row.account,
-            region: row.region,
-            item: row.item,
-            status,
-            error: row.error.as_ref().map(error_line),
-            reason: row.reason.as_deref().map(printable),
-            accepted: row.accepted.map(|by| Acceptance {
-                reason: printable(&by.reason),
-                approver: printable(&by.approver),
-                expires: by.expires,
-            }),
-        };
-        if accepted { tally.accepted_gaps.push(gap) } else { tally.gaps.push(gap) }
-    }
-    Ok(())
-}
-
-/// The document of a row is the one in the manifest, at its place, about the same cell, and as complete as it says.
-fn document(payload: &mut Payload<'_>, row: &Row, status: CellStatus) -> Result<(), VerifyError> {
-    let path = format!("{EVIDENCE}{}/{}/{}.json", row.account, row.region, row.item);
-    let refuse = |detail: String| VerifyError::in_file(Check::RunFiles, &path, detail);
-    if row.file.as_deref() != Some(path.as_str()) {
-        return Err(refuse(format!("its row names {:?} instead", row.file.as_deref().unwrap_or_default())));
-    }
-    let bundle_path = BundlePath::new(path.clone()).map_err(|error| refuse(error.to_string()))?;
-    let digest = payload.manifest.digest(&bundle_path);
-    let digest = digest.ok_or_else(|| refuse("its row is there, the file is not".to_owned()))?.to_string();
-    if row.sha256.as_deref() != Some(digest.as_str()) {
-        return Err(refuse("its row has another sha256".to_owned()));
-    }
-    let reader = BufReader::with_capacity(CHUNK_BYTES, payload.files.open(&bundle_path)?);
-    let document: EvidenceDocument = serde_json::from_reader(reader).map_err(|error| {
-        if error.is_io() { read_error(&bundle_path, error.into()) } else { refuse(error.to_string()) }
-    })?;
-    if (&document.account, &document.region, &document.item) != (&row.account, &row.region, &row.item) {
-        return Err(refuse("the document is about another cell".to_owned()));
-    }
-    if let Some(found) = document.status.filter(|found| found != status.word()) {
-        return Err(refuse(format!("the document says {found:?}, its row {:?}", status.word())));
-    }
-    if status == CellStatus::Complete && document.calls.iter().any(|call| call.error.is_some()) {
-        return Err(refuse("a call failed, and its row says complete".to_owned()));
-    }
-    Ok(())
 }
 
 /// Every planned cell has its row.
@@ -671,15 +344,6 @@ fn coverage(id: &BagId, run: &RunDocument, matrix: &Matrix, tally: &Tally) -> Re
     refuse(format!("planned cell {account} {region} {item} has no row"))
 }
 
-fn is_orphan(path: &BundlePath, seen: &BTreeMap<String, BTreeMap<String, BTreeSet<String>>>) -> bool {
-    let Some(cell) = path.as_str().strip_prefix(EVIDENCE) else { return false };
-    let mut parts = cell.splitn(3, '/');
-    let items = parts.next().and_then(|account| seen.get(account));
-    let items = items.and_then(|regions| regions.get(parts.next()?));
-    let item = parts.next().and_then(|file| file.strip_suffix(".json"));
-    !items.zip(item).is_some_and(|(items, item)| items.contains(item))
-}
-
 /// `complete` when no gap is open, `partial` when one is, `missed` when there was no run.
 fn status(run: &RunDocument, tally: &Tally) -> Result<RunStatus, VerifyError> {
     let expected = match (run.status == RunStatus::Missed.word(), tally.gaps.is_empty()) {
@@ -699,13 +363,19 @@ fn status(run: &RunDocument, tally: &Tally) -> Result<RunStatus, VerifyError> {
     Err(VerifyError::in_file(Check::RunStatus, RUN, detail))
 }
 
-/// The error of a row in one line: `code: message` where it has both.
-fn error_line(error: &Value) -> String {
-    let text = |name| error.get(name).and_then(Value::as_str);
-    printable(&match (text("code"), text("message"), error.as_str()) {
-        (Some(code), Some(message), _) => format!("{code}: {message}"),
-        (Some(code), None, _) => code.to_owned(),
-        (None, _, Some(text)) => text.to_owned(),
-        _ => error.to_string(),
-    })
+/// The sums that the run states are those of its rows.
+fn totals(run: &RunDocument, tally: &Tally) -> Result<(), VerifyError> {
+    let Some(totals) = &run.totals else { return Ok(()) };
+    let cells = totals.cells.as_ref().is_none_or(|cells| {
+        cells
+            .iter()
+            .map(|(word, count)| (word.as_str(), *count))
+            .eq(tally.cells.iter().map(|(word, count)| (*word, *count)))
+    });
+    let gaps = totals.open_gaps.is_none_or(|gaps| u64::try_from(tally.gaps.len()) == Ok(gaps));
+    if cells && gaps && totals.documents.is_none_or(|documents| documents == tally.documents) {
+        Ok(())
+    } else {
+        Err(VerifyError::in_file(Check::RunStatus, RUN, "totals are not those of the rows"))
+    }
 }

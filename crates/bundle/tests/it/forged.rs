@@ -217,6 +217,27 @@ const LIES: &[(&str, Check, Change)] = &[
         accounts.push(json!({"id": "444455556666", "name": "x", "inScope": true, "regions": []}));
         run.run["scope"]["accounts"] = json!(2);
     }),
+    ("evidence of an account that is left out", Check::Coverage, |run| {
+        run.plan["accounts"][0]["reason"] = json!("not ours");
+        run.plan["accounts"][0]["regions"] = json!([]);
+        run.run["scope"] = json!({"accounts": 0, "name": "prod", "regions": 0});
+        run.rows().retain(|row| row["region"] == "global");
+        run.documents.retain(|path, _| path.contains("global"));
+    }),
+    ("a planned region of an account that is left out", Check::Coverage, |run| {
+        run.plan["accounts"][0]["reason"] = json!("not ours");
+    }),
+    ("totals that hide a gap", Check::RunStatus, |run| {
+        run.gap("denied");
+        run.run["status"] = json!("partial");
+        run.run["totals"] = json!({"cells": {"complete": 4, "region-disabled": 1}});
+    }),
+    ("totals of fewer gaps", Check::RunStatus, |run| {
+        run.gap("denied");
+        run.run["status"] = json!("partial");
+        run.run["totals"] = json!({"openGaps": 0});
+    }),
+    ("totals of more documents", Check::RunStatus, |run| run.run["totals"] = json!({"documents": 5})),
     ("an item without rows", Check::Coverage, |run| {
         let items = run.catalogue["items"].as_array_mut().unwrap();
         items.push(json!({"id": "vpc.subnets", "scope": "region"}));
@@ -498,6 +519,23 @@ fn a_split_run_that_lies_is_refused() {
         lie(&mut run);
         assert_eq!(refused(&run.signed()).0, expected);
     }
+}
+
+#[test]
+fn an_account_that_is_left_out_is_excluded_in_every_row() {
+    let mut run = Run::complete();
+    let accounts = run.plan["accounts"].as_array_mut().unwrap();
+    accounts.push(
+        json!({"id": "444455556666", "name": "x", "inScope": true, "reason": "sandbox", "regions": []}),
+    );
+    for item in ["account.regions", "waf.web-acls"] {
+        run.rows().push(json!({
+            "account": "444455556666", "region": "global", "item": item, "status": "excluded", "reason": "sandbox",
+        }));
+    }
+    run.run["totals"] =
+        json!({"cells": {"complete": 4, "excluded": 2, "region-disabled": 1}, "documents": 4, "openGaps": 0});
+    assert_eq!(genuine(&run).run().cells["excluded"], 2);
 }
 
 #[test]
