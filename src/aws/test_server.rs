@@ -125,7 +125,7 @@ async fn request(stream: &mut BufReader<TcpStream>) -> Option<Asked> {
     let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
-    Some(Asked { target, headers, body: String::from_utf8(body).unwrap() })
+    Some(Asked { target, headers, body: String::from_utf8(body).ok()? })
 }
 
 /// Whether the connection may be used again.
