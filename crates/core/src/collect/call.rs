@@ -144,8 +144,14 @@ async fn pages<S: Source>(
         record.anomalies.extend(converted.anomalies);
         let output = converted.output;
         let next = wire::next_token(operation, &output);
-        let empty = holds_nothing(operation, &output);
+        let empty = wire::is_empty(operation, &output);
+        let short = wire::cut_short(operation, &output)
+            || (matches!(next, Ok(None)) && left_out_routes(&output));
         outputs.push(output);
+        if short {
+            let message = "the service says that there are more results and gives no way to read them";
+            return (outputs, End::Broken(with_request(ours("Truncated", message), &page)));
+        }
         token = match next {
             Ok(None) => return (outputs, End::Last),
             Ok(Some(token)) => token,
@@ -166,15 +172,6 @@ async fn pages<S: Source>(
     }
 }
 
-/// Whether a page brought no entry under any of its result keys.
-fn holds_nothing(operation: &Operation, output: &Value) -> bool {
-    operation
-        .pages
-        .iter()
-        .flat_map(|pages| &pages.result_keys)
-        .all(|key| output.get(key).and_then(Value::as_array).is_none_or(Vec::is_empty))
-}
-
 fn conclude<S>(
     context: &Context<'_, S>,
     step: &Step,
@@ -190,11 +187,6 @@ fn conclude<S>(
     }
     record.outcome = match end {
         End::Last => match merged.take() {
-            Some(output) if truncated(&output) => {
-                merged = Some(output);
-                let message = "the service says that there are more results and gives no way to read them";
-                Outcome::Error(ours("Truncated", message))
-            }
             Some(output) => Outcome::Output(Arc::new(output)),
             None => Outcome::Error(ours("Internal", "a call without a page")),
         },
@@ -211,8 +203,8 @@ fn conclude<S>(
     record.incomplete = merged;
 }
 
-/// `SearchTransitGatewayRoutes` may leave routes out, and says so.
-fn truncated(output: &Value) -> bool {
+/// `SearchTransitGatewayRoutes` says when it left routes out; without a token they cannot be read.
+fn left_out_routes(output: &Value) -> bool {
     output.get("AdditionalRoutesAvailable").and_then(Value::as_bool) == Some(true)
 }
 

@@ -19,10 +19,10 @@ const CONFIG: &str = "scope = \"test\"\norganisation = \"Example Ltd\"\n[store]\
 type Special = fn(&str, &Request) -> Option<Result<Page, Failure>>;
 
 fn regions(names: &[(&str, &str)]) -> Page {
-    let mut items = String::new();
-    for (name, status) in names {
-        items += &format!("<item><regionName>{name}</regionName><optInStatus>{status}</optInStatus></item>");
-    }
+    let region = |(name, status): &(&str, &str)| {
+        format!("<item><regionName>{name}</regionName><optInStatus>{status}</optInStatus></item>")
+    };
+    let items = names.iter().map(region).collect::<Vec<_>>().concat();
     page(200, &format!("<DescribeRegionsResponse><regionInfo>{items}</regionInfo></DescribeRegionsResponse>"))
 }
 
@@ -237,6 +237,23 @@ fn a_repeated_token_stops_with_a_gap_and_keeps_what_was_read_apart() {
     let asked =
         ran.requests.iter().filter(|(_, it)| it.operation == "DescribeSubnets" && it.region == "eu-west-1");
     assert_eq!(asked.count(), 2);
+}
+
+#[test]
+fn routes_that_the_service_left_out_are_a_gap() {
+    let ran = usual(|_, request| match request.operation {
+        "DescribeTransitGatewayRouteTables" => Some(Ok(page(
+            200,
+            "<DescribeTransitGatewayRouteTablesResponse><transitGatewayRouteTables><item><transitGatewayRouteTableId>tgw-rtb-1</transitGatewayRouteTableId></item></transitGatewayRouteTables></DescribeTransitGatewayRouteTablesResponse>",
+        ))),
+        "SearchTransitGatewayRoutes" => Some(Ok(page(
+            200,
+            "<SearchTransitGatewayRoutesResponse><routeSet><item><destinationCidrBlock>10.0.0.0/8</destinationCidrBlock></item></routeSet><additionalRoutesAvailable>true</additionalRoutesAvailable></SearchTransitGatewayRoutesResponse>",
+        ))),
+        _ => None,
+    });
+    let row = ran.row("eu-west-1", "vpc.connections");
+    assert_eq!((row.status, row.error.as_ref().unwrap().code.as_str()), (Status::Partial, "Truncated"));
 }
 
 #[test]
