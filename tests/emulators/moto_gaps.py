@@ -184,7 +184,7 @@ def list_resources_for_web_acl(self):
     acl = self.wafv2_backend.wacls.get(self._get_param("WebACLArn"))
     if acl is None:
         raise WAFNonexistentItemException()
-    mark = RESOURCES[self._get_param("ResourceType") or "APPLICATION_LOAD_BALANCER"]
+    mark = RESOURCES.get(self._get_param("ResourceType") or "APPLICATION_LOAD_BALANCER", "of a kind that moto has not")
     return as_json({"ResourceArns": [arn for arn in acl.associated_resources if mark in arn]})
 
 
@@ -340,5 +340,5 @@ def get_bucket_policy(self):
     )
     return 200, {}, (
         '<?xml version="1.0" encoding="UTF-8"?>\n<PolicyStatus xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
-        f"<IsPublic>{'TRUE' if public else 'FALSE'}</IsPublic></PolicyStatus>"
+        f"<IsPublic>{str(public).lower()}</IsPublic></PolicyStatus>"
     )

@@ -1,7 +1,7 @@
 """Buckets of the population: policies of eight shapes, and the settings that the evidence table asks for.
 
 Promises: bucket i has policy shape i mod 8 and lies in region i / 4 mod the number of regions; bucket 0 has every
-setting on, bucket 1 none. Refused: an object in any of them (nothing here reads objects).
+setting on, bucket 1 none; evid-public is what its name says. Refused: an object in any of them (nothing here reads objects).
 """
 
 import json
@@ -32,6 +32,12 @@ def buckets(population):
     for name in ("evid-flowlogs", "evid-config", "evid-access-logs"):
         create(population, name, population.regions[0])
         population.made["buckets"].append({"name": name, "policy": "none", "region": population.regions[0]})
+    s3 = create(population, "evid-public", population.regions[0])
+    anyone = statement("evid-public", Sid="Anyone", Effect="Allow", Action="s3:GetObject")
+    anyone.pop("Condition")
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [anyone]})
+    population.attempt(s3.put_bucket_policy, Bucket="evid-public", Policy=policy)
+    population.made["buckets"].append({"name": "evid-public", "policy": "public", "region": population.regions[0]})
     for i in range(population.counts["buckets"]):
         shape, make = SHAPES[i % len(SHAPES)]
         name, region = f"evid-{shape}-{i}", population.regions[(i // 4) % len(population.regions)]

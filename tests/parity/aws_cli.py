@@ -109,9 +109,9 @@ class Cli:
         answer.output.pop("NextMarker", None)
         return answer
 
-    def ask_all(self, calls, endpoint, credentials_of):
+    def ask_all(self, calls, endpoint, credentials_of, real=False):
         """Answers to many calls, in their order."""
-        return list(self.pool.map(lambda call: self.ask(call, endpoint, credentials_of(call)), calls))
+        return list(self.pool.map(lambda call: self.ask(call, endpoint, credentials_of(call), real), calls))
 
 
 def argv(call, endpoint, parameters):

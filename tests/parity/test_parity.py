@@ -19,7 +19,12 @@ SERVERS = ("moto", "ministack", "simcloud")
 VOLATILE = {}
 
 # Answers that we refuse and the CLI takes: (server, service, operation) -> (our code, reason).
-REFUSED = {}
+REFUSED = {
+    ("ministack", "s3", "GetBucketPolicyStatus"): (
+        "WrongRoot",
+        "ministack takes it for ListObjects and sends a list of objects; the CLI reads an empty status out of that",
+    ),
+}
 
 # Calls of the catalogue that no server answers with anything: (service, operation) -> reason.
 NEVER_FULL = {}
@@ -106,10 +111,13 @@ def test_a_sample_agrees_with_the_aws_program_itself(observed, cli):
     sample = sorted(firsts.items())
     sample = [pair for _, pair in sample[:: max(1, len(sample) // SAMPLE)]]
     credentials = credentials_of(observed)
-    judged = []
-    for document, call in sample:
-        answer = cli.ask(call, observed.server.address, credentials(document["account"]), real=True)
-        judged.append(((document, call), judge(observed.name, call, answer)))
+    accounts = {id(call): document["account"] for document, call in sample}
+    for account in set(accounts.values()):
+        credentials(account)
+    answers = cli.ask_all(
+        [call for _, call in sample], observed.server.address, lambda call: credentials(accounts[id(call)]), real=True,
+    )
+    judged = [(pair, judge(observed.name, pair[1], answer)) for pair, answer in zip(sample, answers)]
     assert len(judged) >= 20
     assert not any(found for _, found in judged), report(observed.name, judged)
 
