@@ -195,3 +195,30 @@ fn help_and_version_need_nothing() {
     let version = evidenced_verify(&["--version"], folder.path());
     assert_eq!(stdout(&version), format!("evidenced-verify {}\n", env!("CARGO_PKG_VERSION")));
 }
+
+#[test]
+fn memory_does_not_grow_with_the_files_nor_with_a_bomb() {
+    // 100 MB of zeros, first as a file like others, then under a header that states 7 bytes.
+    let mut run = Run::complete();
+    run.more.insert("data/zeros.bin".into(), vec![0; 100 << 20]);
+    let mut archive = zip(&run.signed());
+    let folder = folder(&Run::complete().signed());
+    let code_in_64_mib = |archive: &crate::raw_zip::Archive| {
+        std::fs::write(folder.path().join(ZIP), archive.bytes()).unwrap();
+        let command = format!(
+            "ulimit -v 65536 && exec '{}' {ZIP} --key key.pem",
+            env!("CARGO_BIN_EXE_evidenced-verify")
+        );
+        let output = Command::new("sh").args(["-c", &command]).current_dir(folder.path()).output().unwrap();
+        (code(&output), stdout(&output))
+    };
+    assert_eq!(code_in_64_mib(&archive).0, 0);
+    let bomb = archive.entry("zeros.bin");
+    (bomb.size, bomb.local_size) = (7, 7);
+    let (code, text) = code_in_64_mib(&archive);
+    assert_eq!(code, 5);
+    assert!(
+        text.contains("step 8 (zip-content): data/zeros.bin: unpacks to more bytes than its header states"),
+        "{text}"
+    );
+}
