@@ -164,7 +164,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) region: &'a str,
     pub(crate) service: &'a str,
     pub(crate) operation: &'a str,
-    pub(crate) resources: &'a mut dyn Iterator<Item = &'a str>,
+    pub(crate) resources: Vec<&'a str>,
     /// EC2's buckets are smaller for requests without page size and filter.
     pub(crate) unpaginated: bool,
 }
@@ -195,14 +195,15 @@ impl Faults {
         Self { rules, ..Self::default() }
     }
 
+    /// Whether there is no rule at all.
+    pub(crate) fn none(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// Which effects apply to this request; counts it.
     pub(crate) fn judge(&self, subject: Subject<'_>, now: Instant) -> Verdict {
         let mut verdict = Verdict::default();
-        if self.rules.is_empty() {
-            return verdict;
-        }
         let Subject { account, region, service, operation, resources, unpaginated } = subject;
-        let resources: Vec<&str> = resources.collect();
         let cell = format!("{account} {region} {service} {operation}");
         for (at, rule) in self.rules.iter().enumerate() {
             let of = |pattern: &Option<String>, text| {
@@ -272,8 +273,7 @@ fn documented_rate(service: &str, operation: &str, unpaginated: bool) -> (f64, f
         ("wafv2", "ListResourcesForWebACL" | "GetWebACLForResource") => (1.0, 1.0),
         ("wafv2", _) => (5.0, 5.0),
         ("elbv2", _) => (40.0, 10.0),
-        ("acm", _) => (10.0, 10.0),
-        ("config", _) => (10.0, 10.0),
+        ("acm" | "config", _) => (10.0, 10.0),
         _ => (100.0, 100.0),
     }
 }
@@ -305,7 +305,7 @@ mod tests {
             region: "eu-west-1",
             service: "ec2",
             operation,
-            resources: &mut ["vpc-1"].into_iter(),
+            resources: vec!["vpc-1"],
             unpaginated: false,
         };
         faults.judge(subject, now)

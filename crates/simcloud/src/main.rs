@@ -42,7 +42,7 @@ struct Arguments {
     /// Seconds since 1970 that ages and expiries count from; the present when left out.
     #[arg(long, value_name = "SECONDS")]
     now: Option<i64>,
-    /// How long credentials from AssumeRole live, in seconds.
+    /// How long credentials of a role live, in seconds.
     #[arg(long, value_name = "SECONDS")]
     session_seconds: Option<u32>,
     /// A marker that is planted in every field that holds a secret, and in tags.

@@ -338,13 +338,16 @@ where {
     }
 
     fn judge(&self, admitted: &Admitted<'_>, operation: &Operation, parameters: &Parameters) -> Verdict {
+        if self.faults.none() {
+            return Verdict::default();
+        }
         let limit = operation.pages.as_ref().and_then(|pages| pages.limit_key.as_deref());
         let subject = Subject {
             account: self.account_id(admitted.caller.account),
             region: admitted.region,
             service: &admitted.service.name,
             operation: &operation.name,
-            resources: &mut parameters.all_words().into_iter(),
+            resources: parameters.all_words(),
             unpaginated: limit.is_some_and(|limit| !parameters.has(limit)) && !parameters.has("Filters"),
         };
         self.faults.judge(subject, Instant::now())

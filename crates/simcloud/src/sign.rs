@@ -1,7 +1,11 @@
 //! Checks Signature Version 4, in the steps of AWS's documentation.
 //!
-//! 1. take the `Authorization` header apart; 2. rebuild the canonical request from what was received; 3. derive the
-//! key from the scope; 4. compare. The service and the region of a request are those of its credential scope.
+//! 1. take the `Authorization` header apart
+//! 2. rebuild the canonical request from what was received
+//! 3. derive the key from the scope
+//! 4. compare
+//!
+//! The service and the region of a request are those of its credential scope.
 //! Refused: other algorithms, signatures in the query, a payload hash that is not the payload's.
 
 use hyper::HeaderMap;

@@ -47,7 +47,7 @@ fn of_region(estate: &Estate<'_>) -> Value {
         groups.iter().filter(|group| shapes.contains(&group.shape)).map(|group| json!(group.id)).collect()
     };
     let subnets: Value = (estate.vpcs())
-        .flat_map(|vpc| estate.subnets_of(vpc).map(move |(tier, zone)| (vpc, tier, zone)))
+        .flat_map(|vpc| Estate::subnets_of(vpc).map(move |(tier, zone)| (vpc, tier, zone)))
         .map(|(vpc, tier, zone)| {
             json!({
                 "id": estate.subnet_id(vpc, tier, zone),
@@ -64,7 +64,7 @@ fn of_region(estate: &Estate<'_>) -> Value {
         "default_vpc": estate.has_default_vpc().then(|| estate.vpc_id(0)),
         "vpcs": estate.vpcs().map(|vpc| json!({
             "id": estate.vpc_id(vpc), "default": vpc == 0, "flow_logs": estate.log_shape(vpc),
-            "ipv6": estate.has_ipv6(vpc), "data_tier_exposed": estate.data_tier_is_exposed(vpc),
+            "ipv6": Estate::has_ipv6(vpc), "data_tier_exposed": estate.data_tier_is_exposed(vpc),
         })).collect::<Value>(),
         "vpcs_without_flow_logs": (estate.vpcs())
             .filter(|vpc| estate.log_shape(*vpc) == "none")
@@ -118,7 +118,7 @@ fn of_region(estate: &Estate<'_>) -> Value {
         "web_acls": web_acls(estate, Scope::Regional),
         "config_recorder": !estate.quiet(),
         "config_rules": (0..estate.config_rules()).map(|n| {
-            let (name, kind) = estate.config_rule(n);
+            let (name, kind) = Estate::config_rule(n);
             json!({"name": name, "kind": kind})
         }).collect::<Value>(),
     })

@@ -4,6 +4,8 @@
 //! does not know are written under their own name, as a newer AWS would. The request id is left out of the part
 //! that can be kept for the next request of the same kind.
 
+use std::fmt::{self, Write as _};
+
 use evidenced_core::shape::{Member, Operation, Protocol, Service, Shape, ShapeId, Type};
 use jiff::Timestamp;
 use serde_json::{Map, Number, Value};
@@ -63,7 +65,7 @@ pub(crate) fn answer(service: &Service, operation: &Operation, output: &Value) -
             Written { before, after: Some(xml.out.into_bytes()), content_type: "text/xml;charset=UTF-8" }
         }
         Protocol::Query => {
-            xml.out.push_str(&format!("<{root} xmlns=\"{namespace}\">\n  "));
+            xml.put(format_args!("<{root} xmlns=\"{namespace}\">\n  "));
             if let Some(wrapper) = &operation.result_wrapper {
                 xml.open(wrapper);
             }
@@ -91,18 +93,18 @@ pub(crate) fn answer(service: &Service, operation: &Operation, output: &Value) -
                     .map(|member| member.kind);
                 xml.out.push_str(DECLARATION);
                 if let (Some(Type::Shape(id)), Value::Object(inner)) = (kind, value) {
-                    xml.out.push_str(&format!("<{root} xmlns=\"{namespace}\">"));
+                    xml.put(format_args!("<{root} xmlns=\"{namespace}\">"));
                     xml.members(id, inner);
                     xml.close(&root);
                 }
             } else if let Some(text) = operation.unwrapped.as_deref() {
                 xml.out.push_str(DECLARATION);
-                xml.out.push_str(&format!("<{root} xmlns=\"{namespace}\">"));
+                xml.put(format_args!("<{root} xmlns=\"{namespace}\">"));
                 xml.text(members.get(text).and_then(Value::as_str).unwrap_or_default());
                 xml.close(&root);
             } else {
                 xml.out.push_str(DECLARATION);
-                xml.out.push_str(&format!("<{root} xmlns=\"{namespace}\">"));
+                xml.put(format_args!("<{root} xmlns=\"{namespace}\">"));
                 if let Some(id) = operation.output {
                     xml.members(id, members);
                 }
@@ -144,7 +146,7 @@ pub(crate) fn refusal(service: &Service, refusal: &Refusal, request_id: &str) ->
         }
         Protocol::Query => {
             let namespace = service.xml_namespace.as_deref().unwrap_or_default();
-            xml.out.push_str(&format!("<ErrorResponse xmlns=\"{namespace}\">\n  <Error>\n    "));
+            xml.put(format_args!("<ErrorResponse xmlns=\"{namespace}\">\n  <Error>\n    "));
             xml.leaf("Type", if refusal.status < 500 { "Sender" } else { "Receiver" });
             xml.leaf("Code", &refusal.code);
             xml.leaf("Message", &refusal.message);
@@ -182,6 +184,11 @@ struct Xml<'a> {
 }
 
 impl Xml<'_> {
+    fn put(&mut self, text: fmt::Arguments<'_>) {
+        // A String takes everything.
+        self.out.write_fmt(text).unwrap_or_default();
+    }
+
     fn open(&mut self, name: &str) {
         self.out.push('<');
         self.out.push_str(name);
@@ -212,6 +219,18 @@ impl Xml<'_> {
                 other => self.out.push(other),
             }
         }
+    }
+
+    /// Text between quotes, where a reader turns any blank into a space.
+    fn attribute(&mut self, text: &str) {
+        let mut rest = text;
+        while let Some(at) = rest.find(['\n', '\t']) {
+            let (before, blank) = rest.split_at(at);
+            self.text(before);
+            self.out.push_str(if blank.starts_with('\t') { "&#x9;" } else { "&#xA;" });
+            rest = blank.get(1..).unwrap_or_default();
+        }
+        self.text(rest);
     }
 
     /// The members of a structure; those that the table does not know after the others.
@@ -274,10 +293,10 @@ impl Xml<'_> {
                     if let Some(text) = values.get(&member.name).and_then(Value::as_str) {
                         let prefix = member.wire.split_once(':').map_or("xsi", |(prefix, _)| prefix);
                         if let Some(namespace) = &member.namespace {
-                            self.out.push_str(&format!(" xmlns:{prefix}=\"{namespace}\""));
+                            self.put(format_args!(" xmlns:{prefix}=\"{namespace}\""));
                         }
-                        self.out.push_str(&format!(" {}=\"", member.wire));
-                        self.text(text);
+                        self.put(format_args!(" {}=\"", member.wire));
+                        self.attribute(text);
                         self.out.push('"');
                     }
                 }
@@ -393,3 +412,6 @@ fn json(service: &Service, kind: Type, value: &Value) -> Value {
         _ => value.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -130,7 +130,7 @@ impl Estate<'_> {
     }
 
     pub(crate) fn balancer_vpc(&self, n: u64) -> u64 {
-        self.shape_group_vpc(n)
+        self.some_vpc(n)
     }
 
     /// What its interfaces are described as; a gateway balancer's are of another kind.
@@ -147,7 +147,7 @@ impl Estate<'_> {
     }
 
     /// Place of a balancer's certificate: never one that is expired or not issued.
-    pub(crate) fn certificate_of(&self, n: u64) -> u64 {
+    pub(crate) fn certificate_of(n: u64) -> u64 {
         let usable = [0, 1, 2, 3, 5, 6, 8, 9];
         usize::try_from(n).ok().and_then(|n| usable.get(n % usable.len())).copied().unwrap_or_default()
     }
@@ -191,7 +191,7 @@ impl Estate<'_> {
                 "State": {"Code": "active"},
                 "Type": Self::balancer_kind(n),
                 "AvailabilityZones": list(zones),
-                "IpAddressType": if self.has_ipv6(vpc) { "dualstack" } else { "ipv4" },
+                "IpAddressType": if Self::has_ipv6(vpc) { "dualstack" } else { "ipv4" },
             });
             let groups = self.balancer_groups(n);
             if let Some(members) = answer.as_object_mut() {
@@ -217,7 +217,7 @@ impl Estate<'_> {
     pub(crate) fn describe_load_balancer_attributes(&self, n: u64) -> Value {
         let logging = n.is_multiple_of(2);
         let mut attributes = vec![
-            ("deletion_protection.enabled", (n % 3 == 0).to_string()),
+            ("deletion_protection.enabled", n.is_multiple_of(3).to_string()),
             ("load_balancing.cross_zone.enabled", "true".to_owned()),
         ];
         if Self::balancer_kind(n) != "gateway" {
@@ -240,12 +240,23 @@ impl Estate<'_> {
             .map(|(key, value)| json!({"Key": key, "Value": value})))})
     }
 
-    fn listeners(&self, balancer: u64) -> Vec<Listener> {
+    fn listeners(balancer: u64) -> Vec<Listener> {
         let listener = |n, port, protocol, then| Listener { balancer, n, port, protocol, then };
         let https = |then| listener(0, 443, "HTTPS", then);
         let http = |then| listener(1, 80, "HTTP", then);
         match Self::balancer_shape(balancer) {
             "https+redirect" => vec![https(Then::Forward), http(Then::Redirect)],
+            // One of them has a listener for each of several tenants.
+            "https-only" if balancer > 10 => (0..7)
+                .map(|tenant| {
+                    listener(
+                        tenant,
+                        443 + 8000 * u32::from(tenant > 0) + narrow(tenant),
+                        "HTTPS",
+                        Then::Forward,
+                    )
+                })
+                .collect(),
             "https-only" => vec![https(Then::Forward)],
             "http-forward" => vec![http(Then::Forward)],
             "https+http-forward" => vec![https(Then::Forward), http(Then::Forward)],
@@ -330,7 +341,7 @@ impl Estate<'_> {
 
     /// Answers `DescribeListeners` of one balancer.
     pub(crate) fn describe_listeners(&self, balancer: u64) -> Value {
-        json!({"Listeners": list(self.listeners(balancer).iter().map(|listener| {
+        json!({"Listeners": list(Self::listeners(balancer).iter().map(|listener| {
             let mut answer = json!({
                 "ListenerArn": self.listener_arn(listener),
                 "LoadBalancerArn": self.balancer_arn(balancer),
@@ -343,7 +354,7 @@ impl Estate<'_> {
                 add("Protocol", json!(listener.protocol));
             }
             if Self::is_encrypted(listener) {
-                let certificate = self.certificate_arn(self.certificate_of(balancer));
+                let certificate = self.certificate_arn(Self::certificate_of(balancer));
                 add("Certificates", json!([{"CertificateArn": certificate}]));
                 add("SslPolicy", json!(Self::policy_of(balancer)));
                 if listener.protocol == "TLS" {
@@ -357,7 +368,7 @@ impl Estate<'_> {
     }
 
     fn all_listeners(&self) -> impl Iterator<Item = Listener> + '_ {
-        (0..self.balancers()).flat_map(|n| self.listeners(n))
+        (0..self.balancers()).flat_map(Self::listeners)
     }
 
     /// The balancer that has this listener.
@@ -371,7 +382,7 @@ impl Estate<'_> {
         if !Self::is_encrypted(&listener) {
             return Some(json!({"Certificates": []}));
         }
-        let first = self.certificate_of(listener.balancer);
+        let first = Self::certificate_of(listener.balancer);
         let mut all = vec![json!({"CertificateArn": self.certificate_arn(first), "IsDefault": true})];
         // Further names by SNI on some.
         for extra in [0, 5, 2, 9, 8, 6]
@@ -487,6 +498,10 @@ impl Estate<'_> {
             answer
         }))})
     }
+}
+
+fn narrow(n: u64) -> u32 {
+    u32::try_from(n).unwrap_or_default()
 }
 
 /// Answers `DescribeSSLPolicies`.

@@ -51,7 +51,8 @@ impl Estate<'_> {
     /// Answers `ListBuckets`; region and ARN are told to those who page.
     pub(crate) fn list_buckets(&self, paged: bool, prefix: Option<&str>, region: Option<&str>) -> Value {
         let owner = Mix::new(self.config.seed).word(&self.account).word("canonical");
-        let id: String = (0..4).map(|part| format!("{:016x}", owner.number(part).finish())).collect();
+        let part = |n: u64| owner.number(n).finish();
+        let id = format!("{:016x}{:016x}{:016x}{:016x}", part(0), part(1), part(2), part(3));
         let mut names: Vec<(String, u64)> = (0..self.buckets())
             .filter(|n| region.is_none_or(|region| self.bucket_region(*n) == region))
             .map(|n| (self.bucket_name(n), n))
@@ -160,7 +161,7 @@ impl Estate<'_> {
             _ => json!({"SSEAlgorithm": "AES256"}),
         };
         Ok(json!({"ServerSideEncryptionConfiguration": {"Rules": [{
-            "ApplyServerSideEncryptionByDefault": rule, "BucketKeyEnabled": n % 5 == 0,
+            "ApplyServerSideEncryptionByDefault": rule, "BucketKeyEnabled": n.is_multiple_of(5),
         }]}}))
     }
 

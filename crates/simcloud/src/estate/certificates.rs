@@ -60,7 +60,7 @@ impl Estate<'_> {
         (0..self.balancers())
             .filter(|balancer| {
                 let shape = Self::balancer_shape(*balancer);
-                self.certificate_of(*balancer) == n && (shape.contains("https") || shape.contains("tls"))
+                Self::certificate_of(*balancer) == n && (shape.contains("https") || shape.contains("tls"))
             })
             .map(|balancer| self.balancer_arn(balancer))
             .collect()
@@ -74,7 +74,7 @@ impl Estate<'_> {
             format!("{}-{n}.{}.example.com", shape.name, self.region)
         };
         let mut names = vec![main];
-        if n % 3 == 0 {
+        if n.is_multiple_of(3) {
             names.extend((0..(n % 4) * 40).map(|alt| format!("alt{alt}.example.com")));
         }
         names

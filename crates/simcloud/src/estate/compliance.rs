@@ -29,7 +29,7 @@ impl Estate<'_> {
         self.scaled(12, 18)
     }
 
-    pub(crate) fn config_rule(&self, n: u64) -> (String, &'static str) {
+    pub(crate) fn config_rule(n: u64) -> (String, &'static str) {
         match usize::try_from(n).ok().and_then(|at| RULES.get(at)) {
             Some((name, kind)) => ((*name).to_owned(), kind),
             None => (format!("filler-{n}"), "EBS_OPTIMIZED_INSTANCE"),
@@ -44,7 +44,7 @@ impl Estate<'_> {
     /// Answers `DescribeConfigRules`.
     pub(crate) fn describe_config_rules(&self) -> Value {
         json!({"ConfigRules": list((0..self.config_rules()).map(|n| {
-            let (name, kind) = self.config_rule(n);
+            let (name, kind) = Self::config_rule(n);
             let (arn, id) = self.config_rule_ids(n);
             let details = json!([{
                 "EventSource": "aws.config", "MessageType": "ConfigurationItemChangeNotification",
@@ -102,7 +102,7 @@ impl Estate<'_> {
     /// Answers `DescribeConfigRuleEvaluationStatus`.
     pub(crate) fn describe_config_rule_evaluation_status(&self) -> Value {
         json!({"ConfigRulesEvaluationStatus": list((0..self.config_rules()).map(|n| {
-            let (name, kind) = self.config_rule(n);
+            let (name, kind) = Self::config_rule(n);
             let (arn, id) = self.config_rule_ids(n);
             let at = |days: i64, ms: i64| iso_micros(self.config.now - days * 86_400 - 1_800, ms * 1_000);
             let mut status = json!({
@@ -176,7 +176,7 @@ impl Estate<'_> {
     /// Answers `DescribeComplianceByConfigRule`.
     pub(crate) fn describe_compliance_by_config_rule(&self) -> Value {
         json!({"ComplianceByConfigRules": list((0..self.config_rules()).map(|n| {
-            let (name, kind) = self.config_rule(n);
+            let (name, kind) = Self::config_rule(n);
             let found = self.evaluations(kind);
             let bad = found.iter().filter(|(_, _, good)| !good).count();
             let compliance = if found.is_empty() {
@@ -195,8 +195,8 @@ impl Estate<'_> {
 
     /// Answers `GetComplianceDetailsByConfigRule`; `None` when there is no such rule.
     pub(crate) fn compliance_details(&self, rule: &str) -> Option<Value> {
-        let n = (0..self.config_rules()).find(|n| self.config_rule(*n).0 == rule)?;
-        let (name, kind) = self.config_rule(n);
+        let n = (0..self.config_rules()).find(|n| Self::config_rule(*n).0 == rule)?;
+        let (name, kind) = Self::config_rule(n);
         let found = (0..).zip(self.evaluations(kind));
         Some(json!({"EvaluationResults": list(found.map(|(at, (resource_type, resource, good)): (i64, _)| {
             let recorded = self.config.now - 7_200;
@@ -219,7 +219,7 @@ impl Estate<'_> {
         }))}))
     }
 
-    fn recorder_name(&self) -> &'static str {
+    fn recorder_name() -> &'static str {
         "default"
     }
 
@@ -245,7 +245,7 @@ impl Estate<'_> {
         };
         json!({"ConfigurationRecorders": [{
             "arn": self.arn("config", &format!("configuration-recorder/default/{}", self.uuid("recorder", 0))),
-            "name": self.recorder_name(),
+            "name": Self::recorder_name(),
             "roleARN": format!(
                 "arn:aws:iam::{}:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig", self.account
             ),
@@ -263,7 +263,7 @@ impl Estate<'_> {
         let running = self.turn(0) % 5 != 4;
         json!({"ConfigurationRecordersStatus": [{
             "arn": self.arn("config", &format!("configuration-recorder/default/{}", self.uuid("recorder", 0))),
-            "name": self.recorder_name(),
+            "name": Self::recorder_name(),
             "lastStartTime": iso_micros(self.config.now - 86_400 * 300, 761_000),
             "recording": running,
             "lastStatus": if running { "SUCCESS" } else { "FAILURE" },

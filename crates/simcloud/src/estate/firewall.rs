@@ -9,7 +9,7 @@ use crate::digest::base64;
 
 use super::{Estate, list};
 
-/// Where an ACL stands: before regional resources, or before CloudFront (asked in us-east-1).
+/// Where an ACL stands: before regional resources, or before `CloudFront` (asked in us-east-1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
     Regional,
@@ -66,7 +66,7 @@ const MANAGED: [(&str, u32, &str, &[&str]); 4] = [
 ];
 
 impl Estate<'_> {
-    /// How many ACLs there are; those before CloudFront belong to no region but are asked in us-east-1.
+    /// How many ACLs there are; those before `CloudFront` belong to no region but are asked in us-east-1.
     pub(crate) fn web_acls(&self, scope: Scope) -> u64 {
         match scope {
             Scope::Regional => self.scaled(3, 1),
@@ -133,7 +133,7 @@ impl Estate<'_> {
             },
             "Description": if n % 3 == 1 { "guards <b>the shop</b> & more" } else { "" },
             "Rules": rules,
-            "VisibilityConfig": visibility(&name, n % 2 == 0),
+            "VisibilityConfig": visibility(&name, n.is_multiple_of(2)),
             "Capacity": if shape == "no-rules" { 0 } else { 950 },
             "ManagedByFirewallManager": shape == "nested",
             "LabelNamespace": format!("awswaf:{}:webacl:{name}:", self.account),

@@ -53,7 +53,7 @@ impl Estate<'_> {
     /// Answers `DescribeEgressOnlyInternetGateways`.
     pub(crate) fn describe_egress_only_internet_gateways(&self) -> Value {
         json!({"EgressOnlyInternetGateways": list(
-            self.custom_vpcs().filter(|vpc| self.has_ipv6(*vpc)).map(|vpc| json!({
+            self.custom_vpcs().filter(|vpc| Self::has_ipv6(*vpc)).map(|vpc| json!({
                 "Attachments": [{"State": "attached", "VpcId": self.vpc_id(vpc)}],
                 "EgressOnlyInternetGatewayId": self.egress_only_gateway_id(vpc),
                 "Tags": self.tags(&format!("eigw-{}", self.vpc_name(vpc)), vpc),

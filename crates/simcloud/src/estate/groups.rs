@@ -13,7 +13,12 @@ pub(crate) enum Peer {
     V4(String),
     V6(String),
     Prefixes(String),
-    Group { id: String, account: String, vpc: Option<String>, peering: Option<String> },
+    /// A group, of a peered VPC where there is one: the VPC, the connection and its state.
+    Group {
+        id: String,
+        account: String,
+        peer: Option<(String, String, &'static str)>,
+    },
 }
 
 /// One rule.
@@ -83,6 +88,7 @@ pub(crate) const SSH_OPEN: [&str; 9] = [
 pub(crate) const RDP_OPEN: [&str; 5] =
     ["rdp-any4", "rdp-any6", "all-any4", "alltcp-any4", "rdp-prefix-list-world6"];
 
+const FIRST_SHAPE: u64 = 1_000_000;
 const ANY4: &str = "0.0.0.0/0";
 const ANY6: &str = "::/0";
 
@@ -127,14 +133,14 @@ impl Estate<'_> {
     }
 
     pub(crate) fn shape_group_name(&self, n: u64) -> String {
-        if self.shape_of(n) == "launch-wizard" {
+        if Self::shape_of(n) == "launch-wizard" {
             format!("launch-wizard-{n}")
         } else {
             format!("sg-{}-{n}", self.region)
         }
     }
 
-    fn shape_of(&self, n: u64) -> &'static str {
+    fn shape_of(n: u64) -> &'static str {
         usize::try_from(n).ok().and_then(|n| SHAPES.get(n % SHAPES.len())).copied().unwrap_or("internal")
     }
 
@@ -142,10 +148,15 @@ impl Estate<'_> {
         self.scaled(0, 24)
     }
 
-    /// VPC of the `n`th group that is not part of a tier.
-    pub(crate) fn shape_group_vpc(&self, n: u64) -> u64 {
+    /// One of the VPCs that somebody made, in turn.
+    pub(crate) fn some_vpc(&self, n: u64) -> u64 {
         let count = self.custom_vpcs().end() - self.custom_vpcs().start() + 1;
         1 + n % count
+    }
+
+    /// VPC of the `n`th group that is not part of a tier: those of a peer's groups are in the VPC that is peered.
+    pub(crate) fn shape_group_vpc(&self, n: u64) -> u64 {
+        if Self::shape_of(n) == "from-peered-group" { 1 } else { self.some_vpc(n) }
     }
 
     /// All groups of the region.
@@ -156,7 +167,7 @@ impl Estate<'_> {
             let id = self.id("sg", "default", vpc);
             // Every other default group was closed, as it should be.
             let closed = vpc != 0 && self.turn(vpc).is_multiple_of(2);
-            let own = Peer::Group { id: id.clone(), account: self.account.clone(), vpc: None, peering: None };
+            let own = Peer::Group { id: id.clone(), account: self.account.clone(), peer: None };
             groups.push(Group {
                 id,
                 name: "default".to_owned(),
@@ -174,17 +185,17 @@ impl Estate<'_> {
         }
         for n in 0..self.shape_groups() {
             let mut rules = self.shape_rules(n);
-            if self.shape_of(n) != "no-rules" {
+            if Self::shape_of(n) != "no-rules" {
                 rules.push(everywhere());
             }
             groups.push(Group {
                 id: self.shape_group_id(n),
                 name: self.shape_group_name(n),
                 vpc: self.shape_group_vpc(n),
-                shape: self.shape_of(n),
-                description: format!("shape {}", self.shape_of(n)),
+                shape: Self::shape_of(n),
+                description: format!("shape {}", Self::shape_of(n)),
                 rules,
-                number: 1_000_000 + n,
+                number: FIRST_SHAPE + n,
             });
         }
         groups
@@ -194,8 +205,7 @@ impl Estate<'_> {
         let near = |tier| Peer::Group {
             id: self.tier_group_id(vpc, tier),
             account: self.account.clone(),
-            vpc: None,
-            peering: None,
+            peer: None,
         };
         let both = |egress, port, peer| rule(egress, "tcp", Some((port, port)), peer);
         let (shape, rules) = match tier {
@@ -217,15 +227,16 @@ impl Estate<'_> {
         }
     }
 
+    /// A group of a VPC that was peered once.
+    fn stale_peer(&self, n: u64) -> String {
+        self.id("sg", "stale", n)
+    }
+
     fn shape_rules(&self, n: u64) -> Vec<Rule> {
-        let own = |n: u64| Peer::Group {
-            id: self.shape_group_id(n),
-            account: self.account.clone(),
-            vpc: None,
-            peering: None,
-        };
+        let own =
+            |n: u64| Peer::Group { id: self.shape_group_id(n), account: self.account.clone(), peer: None };
         let next = self.neighbour();
-        let mut rules = match self.shape_of(n) {
+        let mut rules = match Self::shape_of(n) {
             "ssh-any4" => vec![tcp(22, v4(ANY4))],
             "rdp-any4" => vec![tcp(3389, v4(ANY4))],
             "ssh-any6" => vec![tcp(22, v6(ANY6))],
@@ -248,15 +259,17 @@ impl Estate<'_> {
             "ssh-prefix-list-office" => vec![tcp(22, Peer::Prefixes(self.prefix_list_id(0)))],
             "rdp-prefix-list-world6" => vec![tcp(3389, Peer::Prefixes(self.prefix_list_id(2)))],
             "ssh-2000-3" => vec![tcp(22, v6("2000::/3"))],
-            "from-peered-group" => vec![tcp(
-                8443,
-                Peer::Group {
-                    id: next.tier_group_id(1, 1),
+            "from-peered-group" => {
+                let from = |id: String, vpc: u64, connection: u64, state| Peer::Group {
+                    id,
                     account: next.account.clone(),
-                    vpc: Some(next.vpc_id(1)),
-                    peering: Some(self.peering_id(1)),
-                },
-            )],
+                    peer: Some((next.vpc_id(vpc), self.peering_id(connection), state)),
+                };
+                vec![
+                    tcp(8_443, from(next.tier_group_id(1, 1), 1, 1, "active")),
+                    tcp(9_000, from(self.stale_peer(n), 2, 4, "deleted")),
+                ]
+            }
             "no-rules" => return vec![],
             "many-rules" => {
                 (0..55_u8).map(|at| tcp(7_000 + i32::from(at), v4(&format!("10.{at}.0.0/16")))).collect()
@@ -316,12 +329,12 @@ impl Estate<'_> {
                         Peer::V4(cidr) => ("CidrIpv4", json!(cidr)),
                         Peer::V6(cidr) => ("CidrIpv6", json!(cidr)),
                         Peer::Prefixes(id) => ("PrefixListId", json!(id)),
-                        Peer::Group { id, account, vpc, peering } => {
+                        Peer::Group { id, account, peer } => {
                             let mut info = json!({"GroupId": id, "UserId": account});
-                            if let (Some(info), Some(vpc), Some(peering)) = (info.as_object_mut(), vpc, peering) {
+                            if let (Some(info), Some((vpc, connection, state))) = (info.as_object_mut(), peer) {
                                 info.insert("VpcId".to_owned(), json!(vpc));
-                                info.insert("VpcPeeringConnectionId".to_owned(), json!(peering));
-                                info.insert("PeeringStatus".to_owned(), json!("active"));
+                                info.insert("VpcPeeringConnectionId".to_owned(), json!(connection));
+                                info.insert("PeeringStatus".to_owned(), json!(state));
                             }
                             ("ReferencedGroupInfo", info)
                         }
@@ -356,7 +369,7 @@ impl Estate<'_> {
                 "ToPort": 9_000,
                 "UserIdGroupPairs": [{
                     "UserId": next.account,
-                    "GroupId": next.id("sg", "stale", group.number),
+                    "GroupId": self.stale_peer(group.number - FIRST_SHAPE),
                     "VpcId": next.vpc_id(2),
                     "VpcPeeringConnectionId": self.peering_id(4),
                     "PeeringStatus": "deleted",
@@ -386,13 +399,11 @@ fn permissions(group: &Group, egress: bool) -> Value {
                 Peer::V4(cidr) => json!({"CidrIp": cidr}),
                 Peer::V6(cidr) => json!({"CidrIpv6": cidr}),
                 Peer::Prefixes(id) => json!({"PrefixListId": id}),
-                Peer::Group { id, account, vpc, peering } => match (vpc, peering) {
-                    (Some(vpc), Some(peering)) => json!({
-                        "UserId": account, "GroupId": id, "VpcId": vpc,
-                        "VpcPeeringConnectionId": peering, "PeeringStatus": "active",
-                    }),
-                    _ => json!({"UserId": account, "GroupId": id}),
-                },
+                Peer::Group { id, account, peer: Some((vpc, connection, state)) } => json!({
+                    "UserId": account, "GroupId": id, "VpcId": vpc, "VpcPeeringConnectionId": connection,
+                    "PeeringStatus": state,
+                }),
+                Peer::Group { id, account, peer: None } => json!({"UserId": account, "GroupId": id}),
             };
             if let (Some(members), Some(description)) = (entry.as_object_mut(), &rule.description) {
                 members.insert("Description".to_owned(), json!(description));

@@ -195,7 +195,7 @@ impl Estate<'_> {
         let ip = self.private_ip(*vpc, *tier, *zone, *host);
         let name = self.private_name(&ip);
         let mut address = json!({"Primary": true, "PrivateDnsName": name, "PrivateIpAddress": ip});
-        let ipv6 = if self.has_ipv6(*vpc) && interface.instance.is_some() {
+        let ipv6 = if Self::has_ipv6(*vpc) && interface.instance.is_some() {
             let full = format!("{}::{:x}", self.ipv6_subnet(*vpc, *tier, *zone), host + 0x10);
             json!([{"Ipv6Address": full, "IsPrimaryIpv6": false}])
         } else {
@@ -290,7 +290,7 @@ impl Estate<'_> {
                 .map(|(id, name)| json!({"GroupId": id, "GroupName": name})),
         );
         let mut answer = json!({
-            "Architecture": if n % 2 == 0 { "arm64" } else { "x86_64" },
+            "Architecture": if n.is_multiple_of(2) { "arm64" } else { "x86_64" },
             "BlockDeviceMappings": if gone { json!([]) } else { json!([{
                 "DeviceName": "/dev/xvda",
                 "Ebs": {
@@ -310,7 +310,7 @@ impl Estate<'_> {
             "HibernationOptions": {"Configured": false},
             "MetadataOptions": {
                 "State": if gone { "pending" } else { "applied" },
-                "HttpTokens": if n % 3 == 0 { "optional" } else { "required" },
+                "HttpTokens": if n.is_multiple_of(3) { "optional" } else { "required" },
                 "HttpPutResponseHopLimit": 2,
                 "HttpEndpoint": "enabled",
                 "HttpProtocolIpv6": "disabled",
@@ -332,7 +332,7 @@ impl Estate<'_> {
             "StateTransitionReason": if gone { "User initiated (2026-11-21 23:41:07 GMT)" } else { "" },
             "AmiLaunchIndex": 0,
             "ProductCodes": [],
-            "InstanceType": if n % 2 == 0 { "m7g.large" } else { "m6i.large" },
+            "InstanceType": if n.is_multiple_of(2) { "m7g.large" } else { "m6i.large" },
             "LaunchTime": self.days_ago(60, n),
             "Placement": {"GroupName": "", "Tenancy": "default", "AvailabilityZone": self.zone(zone)},
             "Monitoring": {"State": "disabled"},
@@ -393,7 +393,7 @@ impl Estate<'_> {
         members.insert("SubnetId".to_owned(), json!(self.subnet_id(vpc, tier, zone)));
         members.insert("VpcId".to_owned(), json!(self.vpc_id(vpc)));
         members.insert("PrivateIpAddress".to_owned(), json!(ip));
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             members.insert(
                 "IamInstanceProfile".to_owned(),
                 json!({

@@ -60,7 +60,7 @@ impl Estate<'_> {
             ("expired", "Expired".to_owned()),
             ("deleted", format!("Deleted by {}", self.account)),
         ];
-        let more = u64::from(self.config.scale.unit()) * 2;
+        let more = u64::from(self.config.scale.unit()) * 2 + 1;
         for (n, (code, message)) in
             (2..).zip(lingering.iter().cycle()).take(usize::try_from(more).unwrap_or(3))
         {
@@ -110,7 +110,7 @@ impl Estate<'_> {
                 "Options": {
                     "AmazonSideAsn": 64_512 + n,
                     "TransitGatewayCidrBlocks": [],
-                    "AutoAcceptSharedAttachments": if self.turn(n) % 2 == 0 { "enable" } else { "disable" },
+                    "AutoAcceptSharedAttachments": if self.turn(n).is_multiple_of(2) { "enable" } else { "disable" },
                     "DefaultRouteTableAssociation": "enable",
                     "AssociationDefaultRouteTableId": self.transit_table(n, "default"),
                     "DefaultRouteTablePropagation": "enable",
@@ -228,17 +228,16 @@ impl Estate<'_> {
         let id = self.vpn_id(n);
         let outside = |tunnel: u64| self.public_ip((1 << 40) + n * 2 + tunnel);
         let secret = |tunnel: u64| self.secret("psk", n * 2 + tunnel);
-        let configuration: String = (0..2)
-            .map(|tunnel| {
-                format!(
-                    "  <ipsec_tunnel>\n    <vpn_gateway>\n      <tunnel_outside_address>\n        \
-                     <ip_address>{}</ip_address>\n      </tunnel_outside_address>\n    </vpn_gateway>\n    \
-                     <ike>\n      <pre_shared_key>{}</pre_shared_key>\n    </ike>\n  </ipsec_tunnel>\n",
-                    outside(tunnel),
-                    secret(tunnel)
-                )
-            })
-            .collect();
+        let tunnel = |tunnel: u64| {
+            format!(
+                "  <ipsec_tunnel>\n    <vpn_gateway>\n      <tunnel_outside_address>\n        <ip_address>{}\
+                 </ip_address>\n      </tunnel_outside_address>\n    </vpn_gateway>\n    <ike>\n      \
+                 <pre_shared_key>{}</pre_shared_key>\n    </ike>\n  </ipsec_tunnel>\n",
+                outside(tunnel),
+                secret(tunnel)
+            )
+        };
+        let configuration = tunnel(0) + &tunnel(1);
         let tunnels = (0..2).map(|tunnel| {
             json!({
                 "OutsideIpAddress": outside(tunnel),

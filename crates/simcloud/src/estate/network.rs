@@ -85,8 +85,8 @@ impl Estate<'_> {
         if vpc == 0 { "172.31.0.0/16".to_owned() } else { format!("10.{}.0.0/16", self.octet(vpc)) }
     }
 
-    pub(crate) fn has_ipv6(&self, vpc: u64) -> bool {
-        vpc % 3 == 1
+    pub(crate) fn has_ipv6(vpc: u64) -> bool {
+        vpc % 2 == 1
     }
 
     fn ipv6_prefix(&self, vpc: u64) -> String {
@@ -94,7 +94,7 @@ impl Estate<'_> {
     }
 
     /// Subnets of a VPC: tier and zone. A default VPC has one public subnet in each zone.
-    pub(crate) fn subnets_of(&self, vpc: u64) -> impl Iterator<Item = (Tier, u64)> + use<> {
+    pub(crate) fn subnets_of(vpc: u64) -> impl Iterator<Item = (Tier, u64)> + use<> {
         let tiers: &[Tier] = if vpc == 0 { &[Tier::Public] } else { &Tier::ALL };
         tiers.iter().flat_map(|tier| (0..3).map(move |zone| (*tier, zone)))
     }
@@ -146,7 +146,7 @@ impl Estate<'_> {
             "DhcpOptionsId": self.id("dopt", "dopt", 0),
         });
         if let Some(members) = answer.as_object_mut() {
-            if self.has_ipv6(vpc) {
+            if Self::has_ipv6(vpc) {
                 members.insert(
                     "Ipv6CidrBlockAssociationSet".to_owned(),
                     json!([{
@@ -205,7 +205,7 @@ impl Estate<'_> {
     /// Answers `DescribeSubnets`.
     pub(crate) fn describe_subnets(&self) -> Value {
         json!({"Subnets": list(self.vpcs().flat_map(|vpc| {
-            self.subnets_of(vpc).map(move |(tier, zone)| self.subnet(vpc, tier, zone))
+            Self::subnets_of(vpc).map(move |(tier, zone)| self.subnet(vpc, tier, zone))
         }))})
     }
 
@@ -222,7 +222,7 @@ impl Estate<'_> {
         } else {
             format!("10.{}.{third}.0/20", self.octet(vpc))
         };
-        let ipv6 = if self.has_ipv6(vpc) {
+        let ipv6 = if Self::has_ipv6(vpc) {
             json!([{
                 "AssociationId": self.id("subnet-cidr-assoc", "subnet6", vpc * 9 + tier.number() * 3 + zone),
                 "Ipv6CidrBlock": format!("{}::/64", self.ipv6_subnet(vpc, tier, zone)),
@@ -237,7 +237,7 @@ impl Estate<'_> {
             "AvailabilityZoneId": self.zone_id(zone),
             "MapCustomerOwnedIpOnLaunch": false,
             "OwnerId": self.account,
-            "AssignIpv6AddressOnCreation": self.has_ipv6(vpc) && tier == Tier::Public && zone == 1,
+            "AssignIpv6AddressOnCreation": Self::has_ipv6(vpc) && tier == Tier::Public && zone == 1,
             "Ipv6CidrBlockAssociationSet": ipv6,
             "SubnetArn": self.arn("ec2", &format!("subnet/{id}")),
             "EnableDns64": false,
@@ -296,7 +296,7 @@ impl Estate<'_> {
             "Origin": "CreateRouteTable",
             "State": "active",
         })];
-        if self.has_ipv6(vpc) {
+        if Self::has_ipv6(vpc) {
             local.push(json!({
                 "DestinationIpv6CidrBlock": format!("{}::/56", self.ipv6_prefix(vpc)),
                 "GatewayId": "local",
@@ -324,7 +324,7 @@ impl Estate<'_> {
         }
         let mut public = local.clone();
         public.push(internet());
-        if self.has_ipv6(vpc) {
+        if Self::has_ipv6(vpc) {
             public.push(json!({
                 "DestinationIpv6CidrBlock": "::/0",
                 "GatewayId": self.internet_gateway_id(vpc),
@@ -336,7 +336,7 @@ impl Estate<'_> {
 
         let mut private = local.clone();
         private.push(route(json!({"NatGatewayId": self.nat_gateway_id(vpc)})));
-        if self.has_ipv6(vpc) {
+        if Self::has_ipv6(vpc) {
             private.push(json!({
                 "DestinationIpv6CidrBlock": "::/0",
                 "EgressOnlyInternetGatewayId": self.egress_only_gateway_id(vpc),
@@ -452,7 +452,7 @@ impl Estate<'_> {
             for egress in [true, false] {
                 entries.push(entry(100, egress, "allow", "-1", None, "0.0.0.0/0"));
                 entries.push(entry(32_767, egress, "deny", "-1", None, "0.0.0.0/0"));
-                if self.has_ipv6(vpc) {
+                if Self::has_ipv6(vpc) {
                     entries.push(entry(101, egress, "allow", "-1", None, "::/0"));
                     entries.push(entry(32_768, egress, "deny", "-1", None, "::/0"));
                 }
@@ -499,7 +499,7 @@ impl Estate<'_> {
             let shape = self.log_shape(vpc);
             match shape {
                 "none" => {}
-                "subnets-all" => logs.extend(self.subnets_of(vpc).map(|(tier, zone)| {
+                "subnets-all" => logs.extend(Self::subnets_of(vpc).map(|(tier, zone)| {
                     let n = 1_000 + vpc * 9 + tier.number() * 3 + zone;
                     (self.id("fl", "fl", n), self.subnet_id(vpc, tier, zone), vpc, shape)
                 })),

@@ -1,0 +1,14 @@
+//! The server over HTTP: signed requests of the SDK's own signer, bodies read back with the project's own converter.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test says so by panicking"
+)]
+
+mod client;
+mod faults;
+mod paging;
+mod signatures;
+mod world;
