@@ -70,21 +70,24 @@ def ministack():
 @contextlib.contextmanager
 def simcloud(*arguments):
     """The simulated AWS of this workspace; `arguments` as its `--help` says."""
-    binary = os.environ.get("EVIDENCED_SIMCLOUD") or str(target_dir() / "simcloud")
+    binary = str(program("simcloud"))
     with started("simcloud", [binary, "--listen", "127.0.0.1:0", *map(str, arguments)], {}) as (process, words):
         said = first_line("simcloud", process, words)
         credentials = {
-            "AWS_ACCESS_KEY_ID": said.get("access_key_id", "testing"),
-            "AWS_SECRET_ACCESS_KEY": said.get("secret_access_key", "testing"),
+            "AWS_ACCESS_KEY_ID": said["access_key_id"], "AWS_SECRET_ACCESS_KEY": said["secret_access_key"],
         }
-        server = Server("simcloud", said["address"], process, credentials)
-        server.said = said
+        server = Server("simcloud", said["endpoint"], process, credentials)
+        server.said = said  # accounts, role_name and external_id, among others
         yield server
 
 
-def target_dir():
-    """Where `cargo build` put the debug binaries."""
-    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target") / "debug"
+def program(name):
+    """A program of this workspace: in $EVIDENCED_BIN, or where `cargo build` puts debug binaries."""
+    built = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target") / "debug"
+    path = pathlib.Path(os.environ.get("EVIDENCED_BIN") or built) / name
+    if not path.exists():
+        raise RuntimeError(f"{path} is not built: run ./test, or cargo build --workspace")
+    return path
 
 
 @contextlib.contextmanager

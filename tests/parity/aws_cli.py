@@ -16,14 +16,17 @@ import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import botocore.exceptions
 import botocore.loaders
+from botocore import xform_name
 
 HERE = pathlib.Path(__file__).resolve().parent
 COMMANDS = {"config": "configservice", "s3": "s3api"}
 WAFV2_LISTS = {"ListWebACLs": "WebACLs", "ListLoggingConfigurations": "LoggingConfigurations"}
+# Calls whose answer has other members when a page size is given: the CLI is told the recorded one (--page-size).
+SIZE_MATTERS = {("s3", "ListBuckets"): "BucketRegion and BucketArn come only with MaxBuckets"}
 WORKERS = 2
 SETTINGS = "[default]\ncli_timestamp_format = iso8601\nmax_attempts = 1\ns3 =\n  addressing_style = path\n"
-# What awscli puts between the words of an operation's name, where botocore's own rule (CamelCase) is not enough.
 ERROR = re.compile(r"An error occurred \(([^)]+)\) when calling the \w+ operation")
 
 
@@ -118,26 +121,31 @@ def argv(call, endpoint, parameters):
     service = call["service"]
     words = [COMMANDS.get(service, service), command_name(call["operation"]), "--region", call["region"]]
     words += ["--endpoint-url", endpoint, "--output", "json"]
+    if (service, call["operation"]) in SIZE_MATTERS:
+        size = (call.get("parameters") or {}).get(pager_of(service, call["operation"])["limit_key"])
+        words += ["--page-size", str(size)] if size else []
     return words + (["--cli-input-json", json.dumps(parameters)] if parameters else [])
 
 
 def command_name(operation):
     """DescribeSSLPolicies -> describe-ssl-policies, as the CLI spells it."""
-    from botocore import xform_name
-
     return xform_name(operation, "-")
 
 
 @functools.cache
+def pager_of(service, operation):
+    """botocore's pager of an operation; empty where it has none."""
+    try:
+        return botocore.loaders.Loader().load_service_model(service, "paginators-1")["pagination"].get(operation, {})
+    except botocore.exceptions.UnknownServiceError:
+        return {}
+
+
 def paging_words(service, operation):
     """The parameters that say where a page begins and how long it is."""
-    loader = botocore.loaders.Loader()
     if service == "wafv2":
         return {"Limit", "NextMarker"} if operation in WAFV2_LISTS else set()
-    try:
-        pager = loader.load_service_model(service, "paginators-1")["pagination"].get(operation, {})
-    except botocore.exceptions.UnknownServiceError:
-        return set()
+    pager = pager_of(service, operation)
     tokens = pager.get("input_token", [])
     return {pager.get("limit_key"), *([tokens] if isinstance(tokens, str) else tokens)}
 

@@ -5,7 +5,6 @@ are read from the zip itself. Refused: an exit code other than 0 (complete) and 
 """
 
 import json
-import os
 import pathlib
 import subprocess
 import tomllib
@@ -16,19 +15,10 @@ import emulators
 EXTERNAL_ID = "external-id"
 
 
-def binary(name):
-    """A program of this workspace: $EVIDENCED_BIN's folder, or where cargo puts debug builds."""
-    folder = os.environ.get("EVIDENCED_BIN")
-    path = (pathlib.Path(folder) if folder else emulators.target_dir()) / name
-    if not path.exists():
-        raise RuntimeError(f"{path} is not built: run ./test, or cargo build --workspace")
-    return str(path)
-
-
 def evidenced(*arguments, env=None, expect=(0,), cwd=None):
     """Runs the program and gives its standard output; any other exit code than those expected is an error."""
     done = subprocess.run(
-        [binary("evidenced"), *map(str, arguments)], env=env, cwd=cwd, capture_output=True, text=True,
+        [str(emulators.program("evidenced")), *map(str, arguments)], env=env, cwd=cwd, capture_output=True, text=True,
         stdin=subprocess.DEVNULL, check=False,
     )
     if done.returncode not in expect:

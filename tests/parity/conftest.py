@@ -47,7 +47,7 @@ def ministack(tmp_path_factory):
 def simcloud(tmp_path_factory):
     with emulators.simcloud("--accounts", 2, "--regions", ",".join(REGIONS), "--seed", 7) as server:
         said = server.said
-        accounts = [{"id": ident, "role": said["role"]} for ident in said["accounts"]]
+        accounts = [{"id": ident, "role": said["role_name"]} for ident in said["accounts"]]
         folder = tmp_path_factory.mktemp("simcloud")
         bundle = collector.collect(folder, server, REGIONS, accounts, said["external_id"])
         yield Observed(server, bundle, said)

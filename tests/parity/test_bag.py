@@ -12,7 +12,7 @@ import zipfile
 
 import pytest
 
-import collector
+import emulators
 
 THREE_COMMANDS = (
     "openssl pkeyutl -verify -pubin -inkey {key} -rawin -in tagmanifest-sha256.txt -sigfile tagmanifest-sha256.txt.sig",
@@ -50,8 +50,8 @@ def bagit(folder):
 
 
 VERIFIERS = {
-    "evidenced verify": lambda path, key: [collector.binary("evidenced"), "verify", path, "--key", key],
-    "evidenced-verify": lambda path, key: [collector.binary("evidenced-verify"), path, "--key", key],
+    "evidenced verify": lambda path, key: [emulators.program("evidenced"), "verify", path, "--key", key],
+    "evidenced-verify": lambda path, key: [emulators.program("evidenced-verify"), path, "--key", key],
 }
 
 

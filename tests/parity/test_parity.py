@@ -50,7 +50,7 @@ def credentials_of(observed):
                 aws_secret_access_key=observed.server.credentials["AWS_SECRET_ACCESS_KEY"], region_name="us-east-1",
             ).client("sts", endpoint_url=observed.server.address)
             got = sts.assume_role(
-                RoleArn=f"arn:aws:iam::{account}:role/{observed.roles['role']}", RoleSessionName="parity",
+                RoleArn=f"arn:aws:iam::{account}:role/{observed.roles['role_name']}", RoleSessionName="parity",
                 ExternalId=observed.roles["external_id"],
             )["Credentials"]
             known[account] = {
