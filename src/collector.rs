@@ -88,7 +88,8 @@ impl Loaded {
             .map_err(|source| CollectError::ConfigUnreadable { path: path.to_owned(), source })?;
         let config = config::parse(&text)
             .map_err(|problems| CollectError::Config { path: path.to_owned(), problems })?;
-        let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+        let folder =
+            path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
         Ok(Self { config, folder })
     }
 
@@ -183,8 +184,7 @@ pub(crate) async fn collect(
     let file = out.into_inner().map_err(|error| failed("writing the zip")(error.into_error()))?;
     file.sync_all().map_err(failed("fsync"))?;
     // From here the bundle exists: whatever happens next, it is in the spool.
-    let (sha256, bytes) =
-        File::open(&zip).and_then(hash_reader).map_err(failed("reading the zip back"))?;
+    let (sha256, bytes) = File::open(&zip).and_then(hash_reader).map_err(failed("reading the zip back"))?;
     let put = match store.create(&key, &zip, sha256) {
         Err(conflict @ StoreError::Conflict { .. }) => {
             spool.keep_conflict()?;

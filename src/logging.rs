@@ -13,6 +13,19 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// What may show response bodies or headers when it traces: never more than `info`, whatever is asked for.
+const QUIET: &[&str] = &[
+    "aws_config",
+    "aws_runtime",
+    "aws_sigv4",
+    "aws_smithy_http_client",
+    "aws_smithy_runtime",
+    "aws_smithy_runtime_api",
+    "aws_sdk_s3",
+    "hyper",
+    "hyper_util",
+];
+
 /// Starts logging for the process.
 pub(crate) fn start(format: LogFormat, verbosity: u8) {
     let level = match verbosity {
@@ -21,7 +34,11 @@ pub(crate) fn start(format: LogFormat, verbosity: u8) {
         2 => "evidenced=debug,info",
         _ => "evidenced=trace,debug",
     };
-    let filter = EnvFilter::try_from_env("EVIDENCED_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let asked = EnvFilter::try_from_env("EVIDENCED_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let filter = QUIET
+        .iter()
+        .filter_map(|target| format!("{target}=info").parse().ok())
+        .fold(asked, EnvFilter::add_directive);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Text => builder.with_ansi(colours()).with_target(false).try_init(),

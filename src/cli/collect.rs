@@ -67,10 +67,12 @@ pub(super) fn bag_id(config: &Config, slot: Option<&str>) -> Result<BagId, Faile
     };
     let scope = Scope::new(config.scope.clone());
     let slot = UtcSecond::from_unix(unix);
-    scope
-        .zip(slot)
-        .map(|(scope, slot)| BagId::new(scope, slot, kind))
-        .ok_or_else(|| Failed::usage(format!("slot {} cannot be named in a bundle", moment::seconds(unix)), "use a slot between 1980 and 2107"))
+    scope.zip(slot).map(|(scope, slot)| BagId::new(scope, slot, kind)).ok_or_else(|| {
+        Failed::usage(
+            format!("slot {} cannot be named in a bundle", moment::seconds(unix)),
+            "use a slot between 1980 and 2107",
+        )
+    })
 }
 
 fn scheduled(config: &Config, text: &str) -> Result<i64, Failed> {
@@ -78,13 +80,20 @@ fn scheduled(config: &Config, text: &str) -> Result<i64, Failed> {
     let now = SystemClock.now_ms().div_euclid(1000);
     let unix = moment::parse(text).ok_or_else(|| {
         let due = schedule.at_or_before(now).map(moment::seconds).unwrap_or_default();
-        Failed::usage(format!("--slot {text:?} is not a time in whole seconds"), format!("the last slot that fell due is {due}"))
+        Failed::usage(
+            format!("--slot {text:?} is not a time in whole seconds"),
+            format!("the last slot that fell due is {due}"),
+        )
     })?;
     if !schedule.is_slot(unix) {
         let before = schedule.at_or_before(unix).map(moment::seconds).unwrap_or_default();
         let after = schedule.after(unix).map(moment::seconds).unwrap_or_default();
         return Err(Failed::usage(
-            format!("--slot {} is not an instant of the schedule {:?}", moment::seconds(unix), schedule.as_str()),
+            format!(
+                "--slot {} is not an instant of the schedule {:?}",
+                moment::seconds(unix),
+                schedule.as_str()
+            ),
             format!("the nearest slots are {before} and {after}"),
         ));
     }

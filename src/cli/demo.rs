@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use evidenced_bundle::Limits;
-use evidenced_bundle::report::verify_path;
 use evidenced_bundle::command::read_keys;
+use evidenced_bundle::report::verify_path;
 
 use super::collect::{bag_id, exit_code};
 use super::exit::{Failed, INTERNAL};

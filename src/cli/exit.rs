@@ -93,25 +93,36 @@ fn classify(error: &CollectError) -> (u8, Option<String>) {
         CollectError::ConfigUnreadable { .. } => {
             (USAGE, hint("`evidenced init --dir DIR` writes a configuration; name it with -c"))
         }
-        CollectError::Config { .. } => (USAGE, hint("config/evidenced.toml shows every key with its comment")),
+        CollectError::Config { .. } => {
+            (USAGE, hint("config/evidenced.toml shows every key with its comment"))
+        }
         CollectError::SlotTaken { .. } => {
             (USAGE, hint("a slot has one bundle; leave --slot out for an extra run"))
         }
         CollectError::Key(SignerError::Open { path, .. }) => {
             (USAGE, Some(format!("chmod 0400 {}", path.display())))
         }
-        CollectError::Key(_) => (USAGE, hint("`evidenced init` makes keys; `[signing] evidence_key` names the file")),
-        CollectError::Door(AwsError::NoCredentials { .. }) => {
-            (NO_ACCESS, hint("set AWS_PROFILE, use --profile, or run where a role is attached; without AWS: `evidenced demo`"))
+        CollectError::Key(_) => {
+            (USAGE, hint("`evidenced init` makes keys; `[signing] evidence_key` names the file"))
         }
+        CollectError::Door(AwsError::NoCredentials { .. }) => (
+            NO_ACCESS,
+            hint(
+                "set AWS_PROFILE, use --profile, or run where a role is attached; without AWS: `evidenced demo`",
+            ),
+        ),
         CollectError::Door(AwsError::Trust(_)) => (USAGE, hint("check AWS_CA_BUNDLE and [aws] ca_bundle")),
         CollectError::Door(AwsError::Tls(_)) => (INTERNAL, None),
         CollectError::Targets(TargetsError::Caller(failure)) => (NO_ACCESS, door_hint(failure)),
         CollectError::Targets(TargetsError::Organization(_)) => (
             NO_ACCESS,
-            hint("allow organizations:ListAccounts and run in the management or a delegated account, or list [[aws.accounts]]"),
+            hint(
+                "allow organizations:ListAccounts and run in the management or a delegated account, or list [[aws.accounts]]",
+            ),
         ),
-        CollectError::Targets(TargetsError::ExternalId { .. }) => (USAGE, hint("paths are relative to the configuration file")),
+        CollectError::Targets(TargetsError::ExternalId { .. }) => {
+            (USAGE, hint("paths are relative to the configuration file"))
+        }
         CollectError::Store(StoreError::Conflict { .. }) => {
             (INTERNAL, hint("the bundle of this run is kept in the spool's folder conflict/"))
         }

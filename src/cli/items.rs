@@ -108,7 +108,12 @@ mod tests {
         let supported: Vec<(&str, &str)> = crate::aws::supported().collect();
         for item in catalogue() {
             for step in item.steps {
-                assert!(supported.contains(&(step.service, step.operation)), "{} {}", item.id, step.operation);
+                assert!(
+                    supported.contains(&(step.service, step.operation)),
+                    "{} {}",
+                    item.id,
+                    step.operation
+                );
             }
         }
     }

@@ -32,7 +32,10 @@ pub(super) fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failed>
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
     made.map_err(|error| {
         let exists = error.kind() == io::ErrorKind::AlreadyExists;
-        let failed = Failed::new(if exists { super::exit::USAGE } else { INTERNAL }, format!("{}: {error}", path.display()));
+        let failed = Failed::new(
+            if exists { super::exit::USAGE } else { INTERNAL },
+            format!("{}: {error}", path.display()),
+        );
         if exists { failed.hint("nothing is overwritten: choose another --dir") } else { failed }
     })
 }

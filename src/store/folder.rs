@@ -71,7 +71,8 @@ impl FolderStore {
             Ok(()) => Ok(Put::Created),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 // A crash or a time-out can hide a success, so what is there is compared first.
-                let found = File::open(&to).and_then(|file| hash_reader(file)).map_err(failed(&to, "reading"))?.0;
+                let found =
+                    File::open(&to).and_then(|file| hash_reader(file)).map_err(failed(&to, "reading"))?.0;
                 if found == ours {
                     Ok(Put::AlreadyThere)
                 } else {
@@ -143,7 +144,8 @@ mod tests {
         store.create("bundles/a.zip", &path, digest).unwrap();
         let (path, digest) = source(folder.path(), b"two");
         store.create("bundles/a.zip", &path, digest).unwrap_err();
-        let names: Vec<_> = fs::read_dir(store.path("bundles")).unwrap().map(|it| it.unwrap().file_name()).collect();
+        let names: Vec<_> =
+            fs::read_dir(store.path("bundles")).unwrap().map(|it| it.unwrap().file_name()).collect();
         assert_eq!(names, ["a.zip"]);
     }
 }
