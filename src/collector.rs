@@ -117,7 +117,6 @@ pub(crate) struct Stored {
     pub(crate) key_id: KeyId,
     pub(crate) sha256: Digest,
     pub(crate) bytes: u64,
-    pub(crate) put: Put,
 }
 
 /// The system's clock.
@@ -185,16 +184,18 @@ pub(crate) async fn collect(
     file.sync_all().map_err(failed("fsync"))?;
     // From here the bundle exists: whatever happens next, it is in the spool.
     let (sha256, bytes) = File::open(&zip).and_then(hash_reader).map_err(failed("reading the zip back"))?;
-    let put = match store.create(&key, &zip, sha256) {
+    match store.create(&key, &zip, sha256) {
         Err(conflict @ StoreError::Conflict { .. }) => {
             spool.keep_conflict()?;
             return Err(conflict.into());
         }
-        other => other?,
-    };
+        Err(other) => return Err(other.into()),
+        Ok(Put::AlreadyThere) => tracing::info!(bundle = %key, "an equal bundle was there"),
+        Ok(Put::Created) => {}
+    }
     spool.clear()?;
     tracing::info!(bundle = %key, %sha256, bytes, status = snapshot.status(), "stored");
-    Ok(Stored { path: store.path(&key), sealed, snapshot, key_id, sha256, bytes, put })
+    Ok(Stored { path: store.path(&key), sealed, snapshot, key_id, sha256, bytes })
 }
 
 fn aws_settings(loaded: &Loaded, id: &BagId, overrides: Overrides) -> aws::Settings {

@@ -71,9 +71,9 @@ async fn demonstrate(arguments: &Arguments, quiet: bool) -> Result<u8, Failed> {
     let report = verify_path(&stored.path, &trusted, &Limits::default());
     let mut text = String::from("A simulated AWS answered on loopback; everything else was real.\n\n");
     text.push_str(&summary::text(&stored));
-    text.push_str(&format!("  requests   {requests} signed API requests\n\n"));
+    text = format!("{text}  requests   {requests} signed API requests\n\n");
     text.push_str(&report.render_text());
-    text.push_str(&next_steps(&stored.path, &public, dir));
+    text.push_str(&next_steps(&stored.path, &stored.sealed.id.to_string(), &public, dir));
     print(text.as_bytes())?;
     Ok(report.exit_code().max(exit_code(&stored)))
 }
@@ -106,19 +106,20 @@ fn prepare(dir: &Path, endpoint: &str, external_id: &str) -> Result<PathBuf, Fai
     Ok(public)
 }
 
-fn next_steps(bundle: &Path, public: &Path, dir: &Path) -> String {
-    let (bundle, public) = (bundle.display(), public.display());
+fn next_steps(bundle: &Path, id: &str, public: &Path, dir: &Path) -> String {
+    let program = std::env::args().next().unwrap_or_else(|| "evidenced".to_owned());
+    let (bundle, public, dir) = (bundle.display(), public.display(), dir.display());
     format!(
         "\nVerify it yourself:\n\
-         \x20 evidenced verify {bundle} --key {public}\n\
+         \x20 {program} verify {bundle} --key {public}\n\
          or with openssl and sha256sum only:\n\
-         \x20 KEY=$(realpath {public}); unzip -q {bundle} -d {dir}/unpacked && cd {dir}/unpacked/evidence-*\n\
+         \x20 KEY=$(realpath {public}); unzip -q {bundle} -d {dir}/unpacked && cd {dir}/unpacked/{id}\n\
          \x20 openssl pkeyutl -verify -pubin -inkey \"$KEY\" -rawin -in tagmanifest-sha256.txt -sigfile tagmanifest-sha256.txt.sig\n\
          \x20 sha256sum -c --strict tagmanifest-sha256.txt && sha256sum -c --strict --quiet manifest-sha256.txt\n\
+         \x20 test \"$(find data -type f | wc -l)\" -eq \"$(wc -l < manifest-sha256.txt)\" && echo no file was added\n\
          \nNext:\n\
          \x20 read data/run.json (what was asked and what came of it) and data/evidence/ (what AWS said)\n\
-         \x20 evidenced init --dir DIR          make keys and a configuration for your own accounts\n\
-         \x20 evidenced iam-policy              what the collector may do there\n",
-        dir = dir.display(),
+         \x20 {program} init --dir DIR   make keys and a configuration for your own accounts\n\
+         \x20 {program} iam-policy       what the collector may do there\n",
     )
 }

@@ -47,18 +47,18 @@ impl Failed {
         let mut text = format!("error: {}", self.error);
         let mut source = self.error.source();
         while let Some(cause) = source {
-            text.push_str(&format!(": {cause}"));
+            text = format!("{text}: {cause}");
             source = cause.source();
         }
         if let Some(collect) = self.error.downcast_ref::<CollectError>()
             && let CollectError::Config { path, problems } = collect
         {
             for problem in problems {
-                text.push_str(&format!("\n{}:{problem}", path.display()));
+                text = format!("{text}\n{}:{problem}", path.display());
             }
         }
         if let Some(hint) = &self.hint {
-            text.push_str(&format!("\nhint: {hint}"));
+            text = format!("{text}\nhint: {hint}");
         }
         // Nowhere else to say it when standard error is closed; the code says that it failed.
         writeln!(std::io::stderr(), "{text}").unwrap_or_default();
@@ -112,8 +112,7 @@ fn classify(error: &CollectError) -> (u8, Option<String>) {
             ),
         ),
         CollectError::Door(AwsError::Trust(_)) => (USAGE, hint("check AWS_CA_BUNDLE and [aws] ca_bundle")),
-        CollectError::Door(AwsError::Tls(_)) => (INTERNAL, None),
-        CollectError::Targets(TargetsError::Caller(failure)) => (NO_ACCESS, door_hint(failure)),
+        CollectError::Targets(TargetsError::Caller(failure)) => (NO_ACCESS, hint(door_hint(failure))),
         CollectError::Targets(TargetsError::Organization(_)) => (
             NO_ACCESS,
             hint(
@@ -133,9 +132,9 @@ fn classify(error: &CollectError) -> (u8, Option<String>) {
     }
 }
 
-fn door_hint(failure: &Failure) -> Option<String> {
+fn door_hint(failure: &Failure) -> &'static str {
     match failure.code.as_str() {
-        "ExpiredToken" | "ExpiredTokenException" => Some("the session is over: sign in again".to_owned()),
-        _ => Some("check the credentials, the clock, and the way to the endpoint".to_owned()),
+        "ExpiredToken" | "ExpiredTokenException" => "the session is over: sign in again",
+        _ => "check the credentials, the clock, and the way to the endpoint",
     }
 }

@@ -71,8 +71,7 @@ impl FolderStore {
             Ok(()) => Ok(Put::Created),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 // A crash or a time-out can hide a success, so what is there is compared first.
-                let found =
-                    File::open(&to).and_then(|file| hash_reader(file)).map_err(failed(&to, "reading"))?.0;
+                let found = File::open(&to).and_then(hash_reader).map_err(failed(&to, "reading"))?.0;
                 if found == ours {
                     Ok(Put::AlreadyThere)
                 } else {

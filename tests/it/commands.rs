@@ -14,7 +14,11 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn documented_sessions_print_what_they_say() {
-    trycmd::TestCases::new().default_bin_path(PROGRAM).case("tests/cli/*.trycmd").case("tests/cli/*.toml");
+    trycmd::TestCases::new()
+        .register_bin("evidenced", std::path::PathBuf::from(PROGRAM))
+        .env("NO_COLOR", "1")
+        .env("COLUMNS", "100")
+        .case("tests/cli/*.trycmd");
 }
 
 #[test]

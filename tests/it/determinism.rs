@@ -52,16 +52,16 @@ fn payload(run: &mut Run) -> Vec<(String, Value)> {
 }
 
 /// Pointers of what differs, with both values.
-fn compare(one: &Value, other: &Value, at: String, found: &mut Vec<String>) {
+fn compare(one: &Value, other: &Value, at: &str, found: &mut Vec<String>) {
     match (one, other) {
         (Value::Object(a), Value::Object(b)) if a.len() == b.len() => {
             for (name, value) in a {
-                compare(value, &b[name], format!("{at}/{name}"), found);
+                compare(value, &b[name], &format!("{at}/{name}"), found);
             }
         }
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
             for (index, (value, other)) in a.iter().zip(b).enumerate() {
-                compare(value, other, format!("{at}/{index}"), found);
+                compare(value, other, &format!("{at}/{index}"), found);
             }
         }
         _ if one == other => {}
@@ -82,7 +82,7 @@ fn two_runs_over_http_differ_in_named_fields_only() {
     for (one, other) in first_payload.iter().zip(&second_payload) {
         assert_eq!(one.0, other.0);
         let mut differences = Vec::new();
-        compare(&one.1, &other.1, String::new(), &mut differences);
+        compare(&one.1, &other.1, "", &mut differences);
         assert!(differences.is_empty(), "{}: {differences:?}", one.0);
     }
 }
