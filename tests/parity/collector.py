@@ -13,6 +13,7 @@ import zipfile
 import emulators
 
 EXTERNAL_ID = "external-id"
+CANARY = "canary-of-the-parity-test"  # stands in every secret that the simulated AWS is told to plant it in
 
 
 def evidenced(*arguments, env=None, expect=(0,), cwd=None):
@@ -71,7 +72,7 @@ class Bundle:
             self.documents = {
                 name: json.loads(archive.read(name)) for name in names if "/data/evidence/" in name
             }
-            self.size = sum(info.file_size for info in archive.infolist())
+            self.texts = {name: archive.read(name).decode("utf-8", "replace") for name in names}
 
     def calls(self):
         """(document, call) of every call of every document."""

@@ -1,5 +1,6 @@
 """Servers, their populations and the bundles that the collector makes of them: once for all tests."""
 
+import json
 import pathlib
 import sys
 
@@ -51,3 +52,14 @@ def simcloud(tmp_path_factory):
         folder = tmp_path_factory.mktemp("simcloud")
         bundle = collector.collect(folder, server, REGIONS, accounts, said["external_id"])
         yield Observed(server, bundle, said)
+
+
+@pytest.fixture(scope="session")
+def strange(tmp_path_factory):
+    """The simulated AWS with five entries a page, members that no model knows, and a marker in every secret."""
+    folder = tmp_path_factory.mktemp("strange")
+    faults = folder / "faults.json"
+    faults.write_text(json.dumps([{"effect": "unknown-fields"}]), encoding="utf-8")
+    how = ("--regions", REGIONS[0], "--seed", 11, "--page-cap", 5, "--canary", collector.CANARY, "--faults", faults)
+    with emulators.simcloud(*how) as server:
+        yield Observed(server, collector.collect(folder / "run", server, REGIONS[:1]), None)
