@@ -2,7 +2,7 @@
 
 cargo-deny reads the same file; compiling it takes longer than everything else that CI does, so the parts of it that
 need no advisory database are checked here. Refused: a licence, a source or a second version that the file does not
-name, and an exception in the file that nothing needs any more.
+name, and a licence in the file that nothing needs any more.
 """
 
 import json
@@ -83,7 +83,7 @@ def test_no_banned_crate_is_in_the_tree(packages, rules):
     assert {p["name"]: banned[p["name"]] for p in packages if p["name"] in banned} == {}
 
 
-def test_second_versions_are_exactly_those_with_a_reason(packages, rules):
+def test_every_second_version_has_a_reason(packages, rules):
     versions = {}
     for package in packages:
         versions.setdefault(package["name"], set()).add(tuple(map(int, re.findall(r"\d+", package["version"])[:3])))
@@ -91,7 +91,7 @@ def test_second_versions_are_exactly_those_with_a_reason(packages, rules):
         f"{name}@{'.'.join(map(str, version))}"
         for name, found in versions.items() for version in sorted(found)[:-1]
     }
-    assert older == {skip["crate"] for skip in rules["bans"]["skip"]}
+    assert older - {skip["crate"] for skip in rules["bans"]["skip"]} == set()
 
 
 def test_every_crate_is_of_the_registry_or_of_this_workspace(packages):
