@@ -4,7 +4,7 @@
 //! a token says where the next page starts, under a MAC.
 
 use evidenced_core::shape::{Operation, Service};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     digest::{base64, from_base64, hmac},
@@ -38,26 +38,20 @@ pub(crate) enum Ending {
 const MAC: usize = 12;
 
 impl Book<'_> {
+    /// What tells this book from others, whichever page of it is asked for.
+    pub(crate) fn title(&self) -> String {
+        let Self { service, operation, account, region, .. } = self;
+        let pages = operation.pages.iter();
+        let of_pages: Vec<&str> = pages
+            .flat_map(|pages| pages.input_tokens.iter().chain(&pages.limit_key))
+            .map(String::as_str)
+            .collect();
+        let asked = self.parameters.fingerprint(&of_pages);
+        format!("{account} {region} {} {} {asked}", service.name, operation.name)
+    }
+
     fn mac(&self, offset: &[u8]) -> [u8; 32] {
-        let pages = self.operation.pages.as_ref();
-        let mut without: Vec<&str> =
-            pages.into_iter().flat_map(|pages| pages.input_tokens.iter().map(String::as_str)).collect();
-        without.extend(pages.and_then(|pages| pages.limit_key.as_deref()));
-        hmac(
-            b"page",
-            &[
-                &self.seed.to_be_bytes(),
-                self.service.name.as_bytes(),
-                b"/",
-                self.operation.name.as_bytes(),
-                b"/",
-                self.account.as_bytes(),
-                self.region.as_bytes(),
-                b"/",
-                self.parameters.fingerprint(&without).as_bytes(),
-                offset,
-            ],
-        )
+        hmac(b"page", &[&self.seed.to_be_bytes(), self.title().as_bytes(), offset])
     }
 
     fn token(&self, offset: usize) -> String {
@@ -76,12 +70,12 @@ impl Book<'_> {
     }
 
     /// One page of the whole answer.
-    pub(crate) fn page(&self, mut whole: Value, cap: Option<u32>, ending: Ending) -> Result<Value, Refusal> {
-        let Some(pages) = &self.operation.pages else { return Ok(whole) };
+    pub(crate) fn page(&self, whole: &Value, cap: Option<u32>, ending: Ending) -> Result<Value, Refusal> {
+        let Some(pages) = &self.operation.pages else { return Ok(whole.clone()) };
         let (Some(input), Some(output), Some(key)) =
             (pages.input_tokens.first(), pages.output_tokens.first(), pages.result_keys.first())
         else {
-            return Ok(whole);
+            return Ok(whole.clone());
         };
         let asked = pages.limit_key.as_deref().and_then(|limit| self.parameters.number(limit));
         let most = pages.page_size_max.unwrap_or(if self.service.name == "config" { 25 } else { 1_000 });
@@ -91,7 +85,9 @@ impl Book<'_> {
         let size = size.min(cap.map_or(u64::MAX, u64::from)).max(1);
         let size = usize::try_from(size).unwrap_or(usize::MAX);
 
-        let Some(Value::Array(entries)) = whole.get_mut(key) else { return Ok(whole) };
+        let (Some(members), Some(Value::Array(entries))) = (whole.as_object(), whole.get(key)) else {
+            return Ok(whole.clone());
+        };
         let start = match self.parameters.text(input) {
             None | Some("") => 0,
             Some(_) if ending == Ending::Refusing => return Err(refuse::invalid_page_token(self.service)),
@@ -103,20 +99,26 @@ impl Book<'_> {
         let end = start.saturating_add(size).min(entries.len());
         let more = end < entries.len();
         let trailing = ending == Ending::Trailing && !more && start < entries.len();
-        entries.truncate(end);
-        entries.drain(..start);
+        let mut page: Map<String, Value> = (members.iter())
+            .map(|(name, value)| {
+                let value = if name == key {
+                    Value::Array(entries.get(start..end).unwrap_or_default().to_vec())
+                } else {
+                    value.clone()
+                };
+                (name.clone(), value)
+            })
+            .collect();
         let next = match ending {
             Ending::Repeating => Some(start),
             _ => (more || trailing).then_some(end),
         };
-        if let Some(members) = whole.as_object_mut() {
-            if let Some(next) = next {
-                members.insert(output.clone(), json!(self.token(next)));
-            }
-            if let Some(flag) = &pages.more_results {
-                members.insert(flag.clone(), json!(next.is_some()));
-            }
+        if let Some(next) = next {
+            page.insert(output.clone(), json!(self.token(next)));
         }
-        Ok(whole)
+        if let Some(flag) = &pages.more_results {
+            page.insert(flag.clone(), json!(next.is_some()));
+        }
+        Ok(Value::Object(page))
     }
 }

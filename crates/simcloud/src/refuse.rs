@@ -160,18 +160,10 @@ pub(crate) fn denied(service: &Service, action: &str, arn: &str, scp: bool) -> R
     let reason = if scp {
         " with an explicit deny in a service control policy".to_owned()
     } else {
-        let policy = "because no identity-based policy allows the";
-        format!(" {policy} {action} action")
+        format!(" because no identity-based policy allows the {action} action")
     };
     let on = format!("User: {arn} is not authorized to perform: {action} on resource: *{reason}");
     match family(service) {
-        Family::Ec2 if scp => Refusal::new(
-            403,
-            "UnauthorizedOperation",
-            format!(
-                "You are not authorized to perform this operation. User: {arn} is not authorized to perform: {action}{reason}"
-            ),
-        ),
         Family::Ec2 => Refusal::new(
             403,
             "UnauthorizedOperation",

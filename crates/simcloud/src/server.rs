@@ -8,7 +8,7 @@ mod reply;
 mod socket;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
@@ -49,7 +49,8 @@ use crate::{
 
 const MAX_BODY: usize = 1 << 20;
 const MAX_SKEW_SECONDS: i64 = 15 * 60;
-const MAX_KEPT_BYTES: usize = 64 << 20;
+const MAX_KEPT_BYTES: usize = 32 << 20;
+const MAX_KEPT_WHOLES: usize = 16;
 
 /// A server that is running. Dropping it stops it.
 #[derive(Debug)]
@@ -186,6 +187,7 @@ struct Server {
 struct Kept {
     answers: HashMap<String, Arc<Written>>,
     bytes: usize,
+    wholes: VecDeque<(String, Arc<Value>)>,
 }
 
 /// A request whose sender is known.
@@ -403,25 +405,49 @@ where {
         if let Some(kept) = key.as_ref().and_then(|key| self.kept().answers.get(key).cloned()) {
             return Ok(kept);
         }
-        let estate = Estate::new(&self.config, caller.account, admitted.region);
-        let whole = Call { service, operation, parameters, caller }.answer(&estate)?;
         let book = Book {
             service,
             operation,
-            account: &estate.account,
+            account: self.account_id(caller.account),
             region: admitted.region,
             parameters,
             seed: self.config.seed,
         };
-        let mut page = book.page(whole, self.config.page_cap, ending)?;
+        let whole = self.whole(&book, admitted)?;
+        let mut page = book.page(&whole, self.config.page_cap, ending)?;
         if future {
             add_unknown_fields(operation, &mut page);
         }
-        let written = Arc::new(write::answer(service, operation, &page));
+        let written = Arc::new(write::answer(service, operation, &page).trimmed());
         if let Some(key) = key {
             self.keep(key, &written);
         }
         Ok(written)
+    }
+
+    /// The answer that a page is cut out of; the next page is likely to be asked for soon.
+    fn whole(&self, book: &Book<'_>, admitted: &Admitted<'_>) -> Result<Arc<Value>, Refusal> {
+        let Book { service, operation, parameters, .. } = *book;
+        let caller = &admitted.caller;
+        // S3 tells more of each bucket to those who page.
+        let title = (operation.pages.is_some() && service.name != "s3").then(|| book.title());
+        let kept = title.as_ref().and_then(|title| {
+            let kept = self.kept();
+            kept.wholes.iter().find(|(other, _)| other == title).map(|(_, whole)| Arc::clone(whole))
+        });
+        if let Some(whole) = kept {
+            return Ok(whole);
+        }
+        let estate = Estate::new(&self.config, caller.account, admitted.region);
+        let whole = Arc::new(Call { service, operation, parameters, caller }.answer(&estate)?);
+        if let Some(title) = title {
+            let mut kept = self.kept();
+            if kept.wholes.len() >= MAX_KEPT_WHOLES {
+                kept.wholes.pop_front();
+            }
+            kept.wholes.push_back((title, Arc::clone(&whole)));
+        }
+        Ok(whole)
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
@@ -432,7 +458,8 @@ where {
         let size = key.len() + written.before.len() + written.after.as_ref().map_or(0, Vec::len);
         let mut kept = self.kept();
         if kept.bytes + size > MAX_KEPT_BYTES {
-            *kept = Kept::default();
+            kept.answers.clear();
+            kept.bytes = 0;
         }
         if size < MAX_KEPT_BYTES / 4 {
             kept.bytes += size;

@@ -23,6 +23,13 @@ pub(crate) struct Written {
 }
 
 impl Written {
+    /// The same in no more memory than it needs, to be kept.
+    pub(crate) fn trimmed(mut self) -> Self {
+        self.before.shrink_to_fit();
+        self.after.iter_mut().for_each(Vec::shrink_to_fit);
+        self
+    }
+
     /// The whole body.
     pub(crate) fn body(&self, request_id: &str) -> Vec<u8> {
         let Some(after) = &self.after else { return self.before.clone() };

@@ -1,6 +1,6 @@
 //! A client that can be told to do wrong: one request a connection, the raw answer as it came.
 
-use std::{collections::BTreeMap, io, net::SocketAddr, time::SystemTime};
+use std::{collections::BTreeMap, fmt::Write as _, io, net::SocketAddr, time::SystemTime};
 
 use aws_credential_types::Credentials as SigningCredentials;
 use aws_sigv4::{
@@ -167,10 +167,10 @@ impl Client {
         let mut text =
             format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
         for (name, value) in headers.iter().map(|(name, value)| (name.as_str(), value.as_str())) {
-            text.push_str(&format!("{name}: {value}\r\n"));
+            write!(text, "{name}: {value}\r\n").unwrap();
         }
         for header in &signed {
-            text.push_str(&format!("{}: {}\r\n", header.name(), header.value()));
+            write!(text, "{}: {}\r\n", header.name(), header.value()).unwrap();
         }
         text.push_str("\r\n");
         text.push_str(&body);
@@ -243,7 +243,7 @@ fn build(service: &Service, operation: &Operation, parameters: &Value) -> Built 
                 path.push(if path.contains('?') { '&' } else { '?' });
                 let wire = &operation.input_member(name).unwrap().wire;
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                path.push_str(&format!("{wire}={}", escape(&text)));
+                write!(path, "{wire}={}", escape(&text)).unwrap();
             }
             ("GET", path, String::new(), headers)
         }
@@ -263,8 +263,8 @@ fn form(body: &mut String, key: &str, value: &Value) {
                 form(body, &format!("{key}.{name}"), value);
             }
         }
-        Value::String(text) => body.push_str(&format!("&{key}={}", escape(text))),
-        other => body.push_str(&format!("&{key}={other}")),
+        Value::String(text) => write!(body, "&{key}={}", escape(text)).unwrap(),
+        other => write!(body, "&{key}={other}").unwrap(),
     }
 }
 

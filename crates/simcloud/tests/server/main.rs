@@ -1,6 +1,6 @@
 //! The server over HTTP: signed requests of the SDK's own signer, bodies read back with the project's own converter.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
