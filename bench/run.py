@@ -121,7 +121,7 @@ def show(results):
     base = statistics.median(run["cpu"] for run in script)
 
     def row(name, *cells):
-        print(f"{name:32}" + "".join(f"{cell:>22}" for cell in cells))
+        print(f"{name:32}" + "".join(f"{cell:>25}" for cell in cells))
 
     row("median [least .. most]", "requests (same calls)", "requests (others)", "CPU s", "peak RSS MiB", "wall s",
         "CPU ratio")
