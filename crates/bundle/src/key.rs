@@ -139,6 +139,16 @@ impl PublicKey {
         pem::print(PUBLIC_LABEL, &spki(self.verifying.as_bytes()))
     }
 
+    /// The 32 bytes of RFC 8032.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.verifying.as_bytes()
+    }
+
+    /// The DER `SubjectPublicKeyInfo`: 44 bytes.
+    pub fn to_spki(&self) -> Vec<u8> {
+        spki(self.verifying.as_bytes())
+    }
+
     /// SHA-256 of the DER `SubjectPublicKeyInfo`.
     pub fn id(&self) -> &KeyId {
         &self.id

@@ -7,6 +7,7 @@
 
 pub mod archive;
 pub mod bag;
+mod base64;
 pub mod check;
 pub mod command;
 mod deflate_form;
