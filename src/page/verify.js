@@ -1,0 +1,159 @@
+// The checks, in the order of docs/BUNDLE.md, and what they add up to. Stops at the first that fails.
+
+/** Name, step and claim of each check. */
+const CHECKS = [
+  ["keys", "1", "The keys are given from outside the bundle, and are those whose fingerprints you compared"],
+  ["statement-form", "2", "The statement file is a Sigstore bundle written in the one allowed way"],
+  ["statement-signature", "3", "The evidence key signed the statement"],
+  ["statement", "5", "The statement is about this bundle: its name, slot, scope and trigger"],
+  ["zip-digest", "6", "The whole zip, to the last byte, is the one that the statement names"],
+  ["log-proof", "7", "The proof file is written in the one allowed way"],
+  ["checkpoint", "7", "The log key signed the state of the log"],
+  ["inclusion", "7", "The statement is in that log, at the place it says"],
+  ["zip-end", "8", "The zip ends with one end record: no suffix, comment, second disk or zip64"],
+  ["zip-limits", "8", "The number and the sizes of the files are within the limits"],
+  ["zip-headers", "8", "Every header is of the one form that is allowed"],
+  ["zip-layout", "8", "Every byte belongs to a listed file or a header: no prefix, gap, overlap or hidden file"],
+  ["zip-names", "8", "The names are safe, sorted, distinct on every system and in one folder"],
+  ["bag-name", "9", "File, folder and slot have one name"],
+  ["tag-manifest", "9", "The tag manifest is one"],
+  ["signature", "9", "The evidence key signed the tag manifest"],
+  ["tag-files", "9", "The tag files are those that were signed"],
+  ["bag-declaration", "9", "bagit.txt is the standard one"],
+  ["manifest", "9", "The payload manifest is one"],
+  ["file-set", "9", "The files are exactly those of the manifests: none is missing, none was added"],
+  ["payload", "9", "Every file of the payload is the one that was signed"],
+  ["bag-info", "9", "bag-info.txt says the same as the name, the key and the payload"],
+  ["zip-content", "9", "The files unpack to the sizes and checksums that the zip states"],
+  ["ssh-signature", "9", "The evidence key made the SSH signature over the zip"],
+  ["run-documents", "10", "Configuration, catalogue, plan and run can be read"],
+  ["run-identity", "10", "The run is the one that the name says"],
+  ["run-coverage", "10", "There is one row for each planned cell and none besides"],
+  ["run-files", "10", "Every row has its document and every document its row"],
+  ["run-status", "10", "The status of the run is what its rows add up to"],
+  ["run-statement", "10", "The signed statement and the run say the same"],
+];
+const WITH_STATEMENT = ["statement-form", "statement-signature", "statement", "zip-digest", "run-statement"];
+const WITH_PROOF = ["log-proof", "checkpoint", "inclusion"];
+
+const SIDECARS = [".sigstore.json", ".tlog-proof", ".sshsig", ".tsr"];
+
+/** Sorts files into bundles with their sidecars, and files that belong to none. */
+function groupFiles(files) {
+  const bundles = new Map();
+  const strays = [];
+  const later = [];
+  for (const file of files) {
+    if (!/\.zip$/i.test(file.name)) later.push(file);
+    else if (bundles.has(file.name)) strays.push([file, "there is another file of this name"]);
+    else bundles.set(file.name, { zip: file, sidecars: {} });
+  }
+  for (const file of later) {
+    const kind = SIDECARS.find((suffix) => file.name.endsWith(suffix));
+    const bundle = kind && bundles.get(file.name.slice(0, -kind.length));
+    if (!kind) strays.push([file, "is neither a zip nor a file beside one"]);
+    else if (!bundle) strays.push([file, "belongs to no zip that was given"]);
+    else if (bundle.sidecars[kind]) strays.push([file, "there is another file of this name"]);
+    else bundle.sidecars[kind] = file;
+  }
+  return { bundles: [...bundles.values()], strays };
+}
+
+/**
+ * Verifies one bundle. `keys` is {evidence, log}, each {id, raw, crypt, compared, differs} or undefined; `progress`
+ * hears of a fraction. Never throws.
+ */
+async function verifyBundle({ zip, sidecars }, keys, progress) {
+  const report = {
+    name: zip.name, size: zip.size, sidecars, result: "could-not-tell", level: "none",
+    passed: new Map(), failed: undefined, unchecked: [],
+  };
+  const passed = (check, detail = "") => report.passed.set(check, printable(detail));
+  try {
+    await runChecks(report, { zip, sidecars }, keys, passed, progress);
+    const exceptions = report.run.status !== "complete";
+    report.result = exceptions ? "exceptions" : "genuine";
+  } catch (error) {
+    if (error instanceof Refused) {
+      report.result = "not-genuine";
+      report.failed = error;
+    } else {
+      // What is no refusal says nothing about the bundle, and must not look like a pass.
+      report.result = "could-not-tell";
+      report.failed = { message: printable(error.message), check: "", file: "" };
+    }
+  }
+  return report;
+}
+
+async function runChecks(report, { zip, sidecars }, keys, passed, progress) {
+  // 1. Keys.
+  const given = Object.entries(keys).filter(([, key]) => key);
+  if (!keys.evidence) throw new Unreadable("no evidence key was given");
+  for (const [purpose, key] of given) {
+    if (key.differs) throw new Refused("keys", `the ${purpose} key is ${key.id}, and that is not the fingerprint you entered`);
+  }
+  for (const [purpose, key] of given) {
+    if (!key.compared) throw new Unreadable(`the fingerprint of the ${purpose} key was not compared`);
+  }
+  passed("keys", given.map(([purpose, key]) => `${purpose} ${key.id}`).join(", "));
+  const half = (done) => progress((done / zip.size) * 0.5);
+
+  // 2 to 7. What is beside the zip, before the zip is opened.
+  let statement;
+  const [statementFile, proofFile, sshFile] = SIDECARS.map((suffix) => sidecars[suffix]);
+  if (statementFile) statement = await checkStatement(statementFile, zip.name, keys.evidence, passed);
+  report.statement = statement;
+  report.zipDigest = hex(await hashFile(zip, half));
+  if (statement) {
+    if (statement.subject[0].digest.sha256 !== report.zipDigest) {
+      throw new Refused("zip-digest", `SHA-256 is ${report.zipDigest}, the statement says ${statement.subject[0].digest.sha256}`, zip.name);
+    }
+    passed("zip-digest", report.zipDigest);
+  } else {
+    report.unchecked.push([WITH_STATEMENT, "no .sigstore.json was given"]);
+  }
+  if (proofFile && statement && keys.log) {
+    report.checkpoint = await checkProof(proofFile, statement, keys.log, passed);
+  } else {
+    const why = !proofFile ? "no .tlog-proof was given" : !statement ? "no .sigstore.json was given" : "no log key was given";
+    report.unchecked.push([WITH_PROOF, why]);
+  }
+
+  // 8 and 9. The zip and the bag.
+  const bag = await checkBag(zip, zip.name, keys.evidence, passed, (done) => progress(0.5 + (done / zip.size) * 0.5));
+  report.bag = bag;
+  if (statement && statement.subject[1].digest.sha256 !== hex(await sha256(bag.message))) {
+    throw new Refused("signature", "is not the tag manifest that the statement names", TAG_MANIFEST);
+  }
+  if (!sshFile) report.unchecked.push([["ssh-signature"], "no .sshsig was given"]);
+  else if (!(await checkSshSignature(sshFile, zip, keys.evidence, passed))) {
+    report.unchecked.push([["ssh-signature"], "the zip is larger than this page can hash with SHA-512"]);
+  }
+
+  // 10. The run.
+  const run = checkRun(bag, passed);
+  if (statement) {
+    const same = [
+      ["status", run.status, statement.status],
+      ["schedule", run.schedule, statement.schedule],
+      ["start", run.collected.start, statement.collected.start],
+      ["end", run.collected.end, statement.collected.end],
+      ["number of accounts", run.scope.accounts, statement.scope.accounts],
+      ["number of regions", run.scope.regions, statement.scope.regions],
+      ["digest of the configuration", bag.manifest.get("data/config.json"), statement.collector.configDigest.sha256],
+    ];
+    for (const [what, found, stated] of same) {
+      if (found !== stated) throw new Refused("run-statement", `${what} is ${found}, the statement says ${stated}`, RUN);
+    }
+    passed("run-statement");
+  }
+  report.run = run;
+  report.level = report.checkpoint ? "logged" : "signed";
+}
+
+/** The worst of several results. */
+function worstOf(results) {
+  const order = ["could-not-tell", "not-genuine", "exceptions", "genuine"];
+  return order.find((result) => results.includes(result)) ?? "could-not-tell";
+}
