@@ -67,7 +67,8 @@ mod tests {
     #[test]
     fn other_spellings_are_refused() {
         assert_eq!(decode(b"+/8="), Some(vec![0xfb, 0xff]));
-        for text in ["-_8=", "+/8", "+/9=", "+/8=\n", "+/8=+/8=", "=", "====", "A===", "AB==", " AAA", "AA=A"] {
+        for text in ["-_8=", "+/8", "+/9=", "+/8=\n", "+/8=+/8=", "=", "====", "A===", "AB==", " AAA", "AA=A"]
+        {
             assert_eq!(decode(text.as_bytes()), None, "{text:?}");
         }
     }
