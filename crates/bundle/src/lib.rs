@@ -31,6 +31,7 @@ pub mod sshsig;
 pub mod statement;
 pub mod tile;
 pub mod time;
+pub mod timestamp;
 pub mod verify;
 
 pub use archive::UntrustedBundle;
