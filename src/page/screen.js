@@ -12,7 +12,7 @@ function el(tag, attributes = {}, ...children) {
     if (value === true) node.setAttribute(name, "");
     else if (value !== undefined && value !== false) node.setAttribute(name, value);
   }
-  node.append(...children.flat().filter((child) => child !== undefined && child !== ""));
+  node.append(...children.flat(2).filter((child) => child !== undefined && child !== ""));
   return node;
 }
 
@@ -244,7 +244,7 @@ function sheet(report) {
       ...(good ? gaps("Accepted gaps", report.run.accepted) : []),
       ...notShown(report),
       el("h3", {}, "Checks, in the order of the specification"),
-      checks(report),
+      ...checks(report),
       el("p", { class: "fine" }, `Checked in this browser on ${new Date().toISOString().replace(/\..*/, "Z")}.`),
     ),
   );
@@ -330,25 +330,30 @@ function notShown(report) {
   return [el("h3", {}, "Not shown"), el("ul", { class: "open" }, open.map((text) => el("li", {}, text)))];
 }
 
+const GROUPS = [["Keys", ["1"]], ["Beside the zip", ["2", "3", "5", "6", "7"]], ["The zip", ["8"]], ["The bag", ["9"]], ["The run", ["10"]]];
+
 function checks(report) {
   const why = new Map(report.unchecked.flatMap(([names, reason]) => names.map((name) => [name, reason])));
-  return el(
-    "ol",
-    { class: "checks" },
-    CHECKS.map(([name, step, claim]) => {
-      const failed = report.failed?.check === name;
-      const state = failed ? "fail" : report.passed.has(name) ? "pass" : "idle";
-      const words = { pass: "passed", fail: "failed", idle: "not checked" }[state];
-      const { file, message } = report.failed ?? {};
-      const detail = failed ? [file, message].filter(Boolean).join(": ") : report.passed.get(name) || why.get(name) || (state === "idle" ? "not reached" : "");
-      return el(
-        "li",
-        { class: state, "data-check": name, "data-state": state },
-        sign(state),
-        el("div", {}, el("p", { class: "claim" }, claim, ". ", el("span", { class: "state" }, words)), el("p", { class: "label" }, `${step} ${name}`, detail ? ` \u00b7 ${detail}` : "")),
-      );
-    }),
-  );
+  const line = ([name, step, claim]) => {
+    const failed = report.failed?.check === name;
+    const state = failed ? "fail" : report.passed.has(name) ? "pass" : "idle";
+    const words = { pass: "passed", fail: "failed", idle: "not checked" }[state];
+    const { file, message } = report.failed ?? {};
+    const detail = failed ? [file, message].filter(Boolean).join(": ") : report.passed.get(name) || why.get(name) || (state === "idle" ? "not reached" : "");
+    return el(
+      "li",
+      { class: state, "data-check": name, "data-state": state },
+      sign(state),
+      el("div", {}, el("p", { class: "claim" }, claim, el("span", { class: "visually-hidden" }, `: ${words}`)), detail ? el("p", { class: "detail" }, detail) : ""),
+      el("p", { class: "label" }, name),
+    );
+  };
+  return GROUPS.map(([title, steps]) => {
+    const list = CHECKS.filter(([, step]) => steps.includes(step));
+    const count = list.filter(([name]) => report.passed.has(name)).length;
+    const head = el("h4", {}, title, el("span", {}, `${count} of ${list.length} passed`));
+    return el("section", { class: "group" }, head, el("ol", { class: "checks" }, list.map(line)));
+  });
 }
 
 // --- act 3: the checkpoint -----------------------------------------------------------------------------------------
