@@ -11,6 +11,7 @@ mod items;
 mod keygen;
 mod summary;
 mod verify;
+mod verify_page;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -62,6 +63,8 @@ enum Command {
     Collect(collect::Arguments),
     /// Verify bundles: that they are what the holder of a key signed, and what is missing in them.
     Verify(verify::Arguments),
+    /// Print the verifier for browsers: one file that works without a network.
+    VerifyPage,
     /// List the evidence items and their calls.
     Items(items::Arguments),
     /// Print the least-privilege IAM policy of exactly the calls in the catalogue.
@@ -120,6 +123,7 @@ fn run(cli: Cli) -> Result<u8, Failed> {
         Command::Init(arguments) => init::run(arguments),
         Command::Collect(arguments) => collect::run(&arguments, quiet),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::VerifyPage => verify_page::run(),
         Command::Items(arguments) => items::run(&arguments),
         Command::IamPolicy => iam_policy::run(),
         Command::Config { command } => config::run(&command),

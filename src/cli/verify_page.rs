@@ -16,6 +16,7 @@ const SCRIPT: &str = concat!(
     include_str!("../page/bytes.js"),
     include_str!("../page/json.js"),
     include_str!("../page/keys.js"),
+    include_str!("../page/deflate.js"),
     include_str!("../page/zip.js"),
     include_str!("../page/bag.js"),
     include_str!("../page/run.js"),

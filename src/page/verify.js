@@ -97,7 +97,7 @@ async function runChecks(report, { zip, sidecars }, keys, passed, progress) {
     if (!key.compared) throw new Unreadable(`the fingerprint of the ${purpose} key was not compared`);
   }
   passed("keys", given.map(([purpose, key]) => `${purpose} ${key.id}`).join(", "));
-  const half = (done) => progress((done / zip.size) * 0.5);
+  const half = (done) => progress(zip.size === 0 ? 0 : (done / zip.size) * 0.5);
 
   // 2 to 7. What is beside the zip, before the zip is opened.
   let statement;

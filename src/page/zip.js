@@ -219,6 +219,17 @@ async function unpack(file, entry, sink) {
   }
   if (bytes !== entry.bytes) throw wrong(`unpacks to ${bytes} bytes, its header states ${entry.bytes}`);
   if (crc !== entry.crc) throw wrong("unpacks to bytes of another checksum");
+  if (entry.method === 8) await noFreeBits(file, entry);
+}
+
+async function noFreeBits(file, entry) {
+  try {
+    const read = (start, end) => readSlice(file, entry.dataStart + start, entry.dataStart + end);
+    await walkDeflate(read, entry.packed, entry.bytes);
+  } catch (error) {
+    if (error instanceof Unreadable) throw error;
+    throw new Refused("zip-content", `its packed data ${error.message}`, entry.path);
+  }
 }
 
 /** The whole contents of a file, which must not be longer than `limit`. */

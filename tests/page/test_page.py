@@ -487,13 +487,12 @@ MUTATE = """
   const survivors = [];
   let tried = 0;
   for (let at = 0; at < content[given.target].length; at++) {
-    for (const mask of [0x01, 0x80]) {
-      const changed = content[given.target].slice();
-      changed[at] ^= mask;
-      const report = await verifyBundle(bundle(given.target, changed), keys, () => {});
-      tried += 1;
-      if (report.result !== "not-genuine") survivors.push([at, mask, report.result, report.failed?.message]);
-    }
+    const mask = at % 2 === 0 ? 0x01 : 0x80;
+    const changed = content[given.target].slice();
+    changed[at] ^= mask;
+    const report = await verifyBundle(bundle(given.target, changed), keys, () => {});
+    tried += 1;
+    if (report.result !== "not-genuine") survivors.push([at, mask, report.result, report.failed?.message]);
   }
   return { original: original.result, tried, survivors };
 })()
@@ -505,7 +504,7 @@ def mutate(verifier, files, target):
     given = {"evidence": forge.EVIDENCE_PEM, "log": forge.LOG_PEM, "name": FIRST, "files": encoded, "target": target}
     answer = verifier.tab.run(MUTATE % json.dumps(given))
     assert answer["original"] == "genuine" and answer["survivors"] == []
-    assert answer["tried"] == 2 * len(files[target])
+    assert answer["tried"] == len(files[target])
 
 
 @pytest.mark.parametrize("suffix", sorted(forge.SIDECARS))
