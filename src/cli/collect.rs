@@ -53,7 +53,8 @@ pub(super) fn block_on(
     quiet: bool,
 ) -> Result<Stored, Failed> {
     let progress = Progress::new(id.to_string(), quiet);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    // One thread: a run waits for AWS, and hand-overs between threads cost more than a second core brings.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let stored = runtime.block_on(collector::collect(loaded, id, overrides, &progress));
     progress.finish();
     Ok(stored?)

@@ -9,12 +9,13 @@ use clap::Args;
 use evidenced_bundle::Limits;
 use evidenced_bundle::command::read_keys;
 use evidenced_bundle::report::verify_path;
+use evidenced_core::run::Clock as _;
 
 use super::collect::{bag_id, exit_code};
 use super::exit::{Failed, INTERNAL};
 use super::{init, keygen, print, summary};
 use crate::aws::{Keys, Secret};
-use crate::collector::{self, Loaded, Overrides, Progress};
+use crate::collector::{self, Loaded, Overrides, Progress, SystemClock};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -41,6 +42,8 @@ async fn demonstrate(arguments: &Arguments, quiet: bool) -> Result<u8, Failed> {
         accounts: arguments.accounts,
         regions: REGIONS.iter().map(|region| (*region).to_owned()).collect(),
         seed: arguments.seed,
+        // Ages of certificates count from today, so that the estate looks the same on any day.
+        now: SystemClock.now_ms().div_euclid(1000),
         ..simcloud::Config::default()
     };
     let keys = simcloud::credentials(&simulated);

@@ -145,8 +145,8 @@ async fn pages<S: Source>(
         let output = converted.output;
         let next = wire::next_token(operation, &output);
         let empty = wire::is_empty(operation, &output);
-        let short = wire::cut_short(operation, &output)
-            || (matches!(next, Ok(None)) && left_out_routes(&output));
+        let short =
+            wire::cut_short(operation, &output) || (matches!(next, Ok(None)) && left_out_routes(&output));
         outputs.push(output);
         if short {
             let message = "the service says that there are more results and gives no way to read them";

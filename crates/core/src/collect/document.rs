@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::call::{CallRecord, Outcome, PageRecord};
 use super::{Cell, Collected};
@@ -19,10 +20,13 @@ pub(super) fn finish(cell: Cell<'_>, mut calls: Vec<CallRecord>) -> Collected {
     let (status, reason) = status(cell, &calls);
     let started_at_ms = calls.iter().map(|call| call.started_at_ms).filter(|at| *at > 0).min().unwrap_or(0);
     let finished_at_ms = calls.iter().map(|call| call.finished_at_ms).max().unwrap_or(0);
-    let document = match status {
+    let (document, status, reason) = match status {
         // Nothing was answered that could be evidence: the row says it all.
-        Status::NotOffered | Status::RegionDisabled => None,
-        _ => Some(document(cell, status, finished_at_ms, &calls)),
+        Status::NotOffered | Status::RegionDisabled => (None, status, reason),
+        _ => match document(cell, status, finished_at_ms, &calls) {
+            Ok(bytes) => (Some(bytes), status, reason),
+            Err(error) => (None, Status::Failed, Some(format!("the document could not be written: {error}"))),
+        },
     };
     Collected {
         status,
@@ -141,101 +145,177 @@ fn take_bodies(calls: &mut [CallRecord]) -> Vec<(String, bytes::Bytes)> {
     bodies
 }
 
-/// An object in the order in which its members are set.
-struct Members(Map<String, Value>);
-
-impl Members {
-    fn set(&mut self, name: &str, value: Value) {
-        self.0.insert(name.to_owned(), value);
-    }
+/// A document as it is written: borrowed, so that a large output is never copied.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    schema: &'static str,
+    item: &'a str,
+    title: &'a str,
+    criteria: &'a [&'a str],
+    account: &'a str,
+    partition: &'a str,
+    region: &'a str,
+    collected_at: String,
+    principal: &'a str,
+    status: &'static str,
+    calls: Vec<Call<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    vanished: Vec<Gone<'a>>,
 }
 
-fn document(cell: Cell<'_>, status: Status, finished_at_ms: i64, calls: &[CallRecord]) -> Vec<u8> {
-    let vanished: Vec<Value> = calls
-        .iter()
-        .filter(|call| matches!(call.outcome, Outcome::Vanished(_)))
-        .map(|call| {
-            json!({ "service": call.service, "operation": call.operation, "parameters": call.parameters })
-        })
-        .collect();
-    let mut document = Members(Map::new());
-    document.set("schema", json!(SCHEMA));
-    document.set("item", json!(cell.item.id));
-    document.set("title", json!(cell.item.title));
-    document.set("criteria", json!(cell.item.criteria));
-    document.set("account", json!(cell.account.id));
-    document.set("partition", json!(cell.account.partition));
-    document.set("region", json!(cell.region));
-    document.set("collectedAt", json!(moment::milliseconds(finished_at_ms)));
-    document.set("principal", json!(cell.principal));
-    document.set("status", json!(status.word()));
-    document.set("calls", Value::Array(calls.iter().map(call_value).collect()));
-    if !vanished.is_empty() {
-        document.set("vanished", Value::Array(vanished));
-    }
-    let mut bytes = Value::Object(document.0).to_string().into_bytes();
+/// A resource that was listed and is gone.
+#[derive(Serialize)]
+struct Gone<'a> {
+    service: &'a str,
+    operation: &'a str,
+    parameters: &'a Map<String, Value>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Call<'a> {
+    service: &'a str,
+    operation: &'a str,
+    api_version: &'a str,
+    region: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<&'a str>,
+    parameters: &'a Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished_at: Option<String>,
+    pages: Vec<Response<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts_without_response: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fact: Option<Refusal<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vanished: Option<Refusal<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Refusal<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incomplete_output: Option<&'a Value>,
+    #[serde(skip_serializing_if = "list_is_empty")]
+    unknown: &'a [String],
+    #[serde(skip_serializing_if = "list_is_empty")]
+    anomalies: &'a [String],
+    #[serde(skip_serializing_if = "list_is_empty")]
+    redacted: &'a [String],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Refusal<'a> {
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date: Option<&'a str>,
+    attempts: u32,
+    bytes: u64,
+    sha256: &'a str,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn list_is_empty(list: &&[String]) -> bool {
+    list.is_empty()
+}
+
+fn document(
+    cell: Cell<'_>,
+    status: Status,
+    finished_at_ms: i64,
+    calls: &[CallRecord],
+) -> serde_json::Result<Vec<u8>> {
+    let gone = |call: &&CallRecord| matches!(call.outcome, Outcome::Vanished(_));
+    let document = Document {
+        schema: SCHEMA,
+        item: cell.item.id,
+        title: cell.item.title,
+        criteria: cell.item.criteria,
+        account: &cell.account.id,
+        partition: &cell.account.partition,
+        region: cell.region,
+        collected_at: moment::milliseconds(finished_at_ms),
+        principal: cell.principal,
+        status: status.word(),
+        calls: calls.iter().map(Call::of).collect(),
+        vanished: calls
+            .iter()
+            .filter(gone)
+            .map(|call| Gone {
+                service: &call.service,
+                operation: call.operation,
+                parameters: &call.parameters,
+            })
+            .collect(),
+    };
+    let mut bytes = serde_json::to_vec(&document)?;
     bytes.push(b'\n');
-    bytes
+    Ok(bytes)
 }
 
-fn call_value(call: &CallRecord) -> Value {
-    let mut value = Members(Map::new());
-    value.set("service", json!(call.service));
-    value.set("operation", json!(call.operation));
-    value.set("apiVersion", json!(call.api_version));
-    value.set("region", json!(call.region));
-    if let Some(endpoint) = &call.endpoint {
-        value.set("endpoint", json!(endpoint));
-    }
-    value.set("parameters", Value::Object(call.parameters.clone()));
-    if call.started_at_ms > 0 {
-        value.set("startedAt", json!(moment::milliseconds(call.started_at_ms)));
-        value.set("finishedAt", json!(moment::milliseconds(call.finished_at_ms)));
-    }
-    value.set("pages", Value::Array(call.pages.iter().map(page_value).collect()));
-    if call.attempts_without_response > 0 {
-        value.set("attemptsWithoutResponse", json!(call.attempts_without_response));
-    }
-    match &call.outcome {
-        Outcome::Output(output) => value.set("output", Value::clone(output)),
-        Outcome::Fact(error) => value.set("fact", error_value(error)),
-        Outcome::Vanished(error) => value.set("vanished", error_value(error)),
-        Outcome::Error(error) => value.set("error", error_value(error)),
-    }
-    if let Some(incomplete) = &call.incomplete {
-        value.set("incompleteOutput", incomplete.clone());
-    }
-    for (name, list) in
-        [("unknown", &call.unknown), ("anomalies", &call.anomalies), ("redacted", &call.redacted)]
-    {
-        if !list.is_empty() {
-            value.set(name, json!(list));
+impl<'a> Call<'a> {
+    fn of(call: &'a CallRecord) -> Self {
+        let at = |ms: i64| (call.started_at_ms > 0).then(|| moment::milliseconds(ms));
+        let (output, fact, vanished, error) = match &call.outcome {
+            Outcome::Output(output) => (Some(output.as_ref()), None, None, None),
+            Outcome::Fact(refusal) => (None, Some(Refusal::of(refusal)), None, None),
+            Outcome::Vanished(refusal) => (None, None, Some(Refusal::of(refusal)), None),
+            Outcome::Error(refusal) => (None, None, None, Some(Refusal::of(refusal))),
+        };
+        Self {
+            service: &call.service,
+            operation: call.operation,
+            api_version: &call.api_version,
+            region: &call.region,
+            endpoint: call.endpoint.as_deref(),
+            parameters: &call.parameters,
+            started_at: at(call.started_at_ms),
+            finished_at: at(call.finished_at_ms),
+            pages: call.pages.iter().map(Response::of).collect(),
+            attempts_without_response: Some(call.attempts_without_response).filter(|count| *count > 0),
+            output,
+            fact,
+            vanished,
+            error,
+            incomplete_output: call.incomplete.as_ref(),
+            unknown: &call.unknown,
+            anomalies: &call.anomalies,
+            redacted: &call.redacted,
         }
     }
-    Value::Object(value.0)
 }
 
-fn error_value(error: &ServiceError) -> Value {
-    let mut value = json!({ "code": error.code, "message": error.message });
-    if let (Some(id), Some(members)) = (&error.request_id, value.as_object_mut()) {
-        members.insert("requestId".to_owned(), json!(id));
+impl<'a> Refusal<'a> {
+    fn of(error: &'a ServiceError) -> Self {
+        Self { code: &error.code, message: &error.message, request_id: error.request_id.as_deref() }
     }
-    value
 }
 
-fn page_value(page: &PageRecord) -> Value {
-    let mut value = Members(Map::new());
-    if page.status != 200 {
-        value.set("status", json!(page.status));
+impl<'a> Response<'a> {
+    fn of(page: &'a PageRecord) -> Self {
+        Self {
+            status: Some(page.status).filter(|status| *status != 200),
+            request_id: page.request_id.as_deref(),
+            date: page.date.as_deref(),
+            attempts: page.attempts,
+            bytes: page.bytes,
+            sha256: &page.sha256,
+        }
     }
-    if let Some(id) = &page.request_id {
-        value.set("requestId", json!(id));
-    }
-    if let Some(date) = &page.date {
-        value.set("date", json!(date));
-    }
-    value.set("attempts", json!(page.attempts));
-    value.set("bytes", json!(page.bytes));
-    value.set("sha256", json!(page.sha256));
-    Value::Object(value.0)
 }
