@@ -32,6 +32,7 @@ pub mod statement;
 pub mod tile;
 pub mod time;
 pub mod timestamp;
+pub mod trust;
 pub mod verify;
 
 pub use archive::UntrustedBundle;

@@ -22,6 +22,7 @@ use der::Decode;
 use der::asn1::{Int, ObjectIdentifier, OctetString};
 use x509_tsp::{MessageImprint, TimeStampResp, TstInfo};
 
+pub(crate) use authorities::certificates;
 pub use authorities::{Authorities, AuthorityError};
 pub use error::TimestampError;
 pub use request::{Nonce, request};

@@ -120,6 +120,11 @@ impl Authorities {
     }
 }
 
+/// The certificates of a PEM file, in its order, as DER.
+pub(crate) fn certificates(text: &str) -> Result<Vec<Vec<u8>>, AuthorityError> {
+    Ok(read(text)?.iter().map(|certificate| certificate.bytes().to_vec()).collect())
+}
+
 fn read(text: &str) -> Result<Vec<Certificate>, AuthorityError> {
     let mut certificates = Vec::new();
     for block in text.split_inclusive(END) {

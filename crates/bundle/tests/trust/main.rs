@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper of a test fails like a test")]
 
+mod derived;
 mod ed25519;
 mod forged_tokens;
+mod roots;
 mod tokens;
 mod tsa;
