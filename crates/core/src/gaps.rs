@@ -1,7 +1,7 @@
 //! Accepted gaps: expected, approved, dated. Still gaps: reported apart, never a pass.
 
 use crate::moment;
-use crate::run::matches;
+use crate::pattern::matches;
 use crate::snapshot::{Acceptance, Row};
 
 /// One entry of `[[accepted_gaps]]`.

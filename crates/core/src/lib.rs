@@ -13,6 +13,7 @@ pub mod gaps;
 pub mod item;
 pub mod layout;
 pub mod moment;
+pub mod pattern;
 pub mod plan;
 pub mod redact;
 pub mod run;

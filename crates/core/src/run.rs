@@ -14,6 +14,7 @@ use crate::collect::{self, Cell, Collected, Context};
 use crate::gaps::AcceptedGap;
 use crate::item::{GLOBAL, Item, Scope, catalogue};
 use crate::moment;
+use crate::pattern::matches;
 use crate::plan::{self, Known, Plan, PlannedAccount, PlannedRegion, RegionState, Regions, Target};
 use crate::redact::Redactor;
 use crate::shape::Shapes;
@@ -368,14 +369,6 @@ fn same_account(account: &Account, principal: String, now_ms: i64) -> Result<Str
 }
 
 const NOT_SELECTED: &str = "not selected in [collect] items";
-
-/// `*`, an exact id, or a prefix that ends in `*`.
-pub fn matches(pattern: &str, text: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(prefix) => text.starts_with(prefix),
-        None => pattern == text,
-    }
-}
 
 /// Distinct planned regions over all accounts: the number in `scope.regions`.
 pub fn planned_regions(plan: &Plan) -> usize {

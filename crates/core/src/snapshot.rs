@@ -5,50 +5,8 @@
 
 use std::collections::BTreeMap;
 
+pub use evidenced_bundle::run::{Acceptance, CellStatus as Status};
 use serde::Serialize;
-
-/// The status of a cell: the one table of words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Status {
-    /// Every call of the item succeeded to the last page.
-    Complete,
-    /// Some calls failed; each carries its error.
-    Partial,
-    /// Access was denied.
-    Denied,
-    /// An error or a time-out after retries.
-    Failed,
-    /// The service says that it is not enabled here: a fact.
-    NotEnabled,
-    /// The service has no endpoint in the region.
-    NotOffered,
-    /// The account has not opted in to the region.
-    RegionDisabled,
-    /// Left out by configuration.
-    Excluded,
-}
-
-impl Status {
-    /// The word, as it is written everywhere.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::Partial => "partial",
-            Self::Denied => "denied",
-            Self::Failed => "failed",
-            Self::NotEnabled => "not-enabled",
-            Self::NotOffered => "not-offered",
-            Self::RegionDisabled => "region-disabled",
-            Self::Excluded => "excluded",
-        }
-    }
-
-    /// Whether evidence that was planned is missing: what makes a run `partial` unless it is accepted.
-    pub fn is_gap(self) -> bool {
-        matches!(self, Self::Partial | Self::Denied | Self::Failed)
-    }
-}
 
 /// What the server or the transport said, in the words of the first call that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -65,17 +23,6 @@ pub struct CellError {
     /// The request id of the refusal, where there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-}
-
-/// Why a gap is expected, by whom and until when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Acceptance {
-    /// Why the gap is accepted.
-    pub reason: String,
-    /// Who accepted it.
-    pub approver: String,
-    /// The last day on which it counts, `YYYY-MM-DD`.
-    pub expires: String,
 }
 
 /// One cell of the coverage matrix.

@@ -230,7 +230,6 @@ struct Response<'a> {
     sha256: &'a str,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
 fn list_is_empty(list: &&[String]) -> bool {
     list.is_empty()
 }

@@ -9,8 +9,8 @@ use super::reader::{Reader, Table};
 use super::{AccountEntry, Aws, Checks, Collect, Config, Organization, RetryMode, Role, Signing};
 use crate::gaps::AcceptedGap;
 use crate::item::catalogue;
+use crate::pattern::matches;
 use crate::plan::Regions;
-use crate::run::matches;
 use crate::schedule::Schedule;
 
 /// Reads everything; `None` only when a problem was noted that leaves a part without a value.
