@@ -60,7 +60,12 @@ fn calls(item: &Item) -> String {
 
 fn table() -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    if table.is_tty() {
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    } else {
+        // A line an item, for grep.
+        table.load_style(presets::NOTHING);
+    }
     table.set_header(["item", "scope", "criteria", "title", "calls"]);
     for item in catalogue() {
         table.add_row([
@@ -71,7 +76,7 @@ fn table() -> String {
             calls(item),
         ]);
     }
-    format!("{table}\n")
+    format!("{}\n", table.trim_fmt())
 }
 
 /// The table of docs/EVIDENCE.md.
