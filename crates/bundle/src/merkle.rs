@@ -41,11 +41,7 @@ pub fn leaf_hash(data: &[u8]) -> Digest {
 
 /// `SHA-256(0x01 || left || right)`.
 pub fn node_hash(left: &Digest, right: &Digest) -> Digest {
-    let mut bytes = [1; 65];
-    for (slot, byte) in bytes.iter_mut().skip(1).zip(left.as_bytes().iter().chain(right.as_bytes())) {
-        *slot = *byte;
-    }
-    Digest::of(&bytes)
+    Digest::of(&[&[1], &left.as_bytes()[..], right.as_bytes()].concat())
 }
 
 /// Where the hashes of complete subtrees come from.

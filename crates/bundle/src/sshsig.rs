@@ -34,6 +34,11 @@ impl Sha512Digest {
         Self(Sha512::digest(bytes).into())
     }
 
+    /// The digest whose 64 bytes these are.
+    pub(crate) fn from_bytes(bytes: [u8; 64]) -> Self {
+        Self(bytes)
+    }
+
     /// Reads to the end.
     pub fn of_reader(reader: &mut dyn Read) -> io::Result<Self> {
         let mut hasher = Sha512::new();

@@ -1,9 +1,21 @@
 //! Tests of the statement, the sidecars and the log: vectors, oracles, hostile input, crashes.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper of a test fails like a test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a helper of a test fails like a test"
+)]
 
+mod append;
+mod audit;
+mod bag;
 mod common;
+mod faulty;
+mod folder;
 mod hostile;
 mod merkle;
+mod model;
 mod notes;
 mod vectors;

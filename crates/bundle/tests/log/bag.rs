@@ -1,0 +1,87 @@
+//! Small bundles of many slots, and who writes them.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+
+use evidenced_bundle::log::Writer;
+use evidenced_bundle::note::Checkpoint;
+use evidenced_bundle::statement::Snapshot;
+use evidenced_bundle::{
+    BagId, BundlePath, Content, Draft, EvidenceKey, Kind, Limits, Scope, TrustedKeys, UntrustedBundle,
+    UtcSecond, prepare,
+};
+use serde_json::{Value, json};
+
+use crate::common::origin;
+
+/// The slot with this number: one a day.
+pub(crate) fn slot(number: i64) -> UtcSecond {
+    UtcSecond::from_unix(1_790_820_000 + number * 86_400).unwrap()
+}
+
+pub(crate) fn id(number: i64, kind: Kind) -> BagId {
+    BagId::new(Scope::new("demo").unwrap(), slot(number), kind)
+}
+
+/// The bundle of a slot for which there was no run, written so many seconds after it: two writers' differ.
+pub(crate) fn bag(id: &BagId, late: i64, key: &EvidenceKey) -> (Snapshot, Vec<u8>) {
+    let written = UtcSecond::from_unix(id.slot().unix() + late).unwrap().to_string();
+    let account = json!({"id": "111122223333", "name": "demo", "inScope": true, "regions": [
+        {"name": "eu-west-1", "state": "enabled", "planned": true}]});
+    let run = json!({
+        "slot": id.slot().to_string(), "status": "missed", "trigger": id.kind().trigger(),
+        "schedule": "0 2 * * *", "collected": {"start": &written, "end": &written},
+        "scope": {"accounts": 1, "name": "demo", "regions": 1}, "cells": [], "reason": "no run",
+        "collector": {"version": "0.1.0", "policiesDigest": {"sha256": evidenced_bundle::Digest::of(b"").to_string()}},
+    });
+    let documents = [
+        (
+            "data/catalogue.json",
+            json!({"items": [
+            {"id": "vpc.vpcs", "title": "VPCs", "scope": "region", "criteria": [], "calls": []}]}),
+        ),
+        ("data/config.json", json!({"scope": "demo", "schedule": "0 2 * * *"})),
+        ("data/plan.json", json!({"accounts": [account]})),
+        ("data/run.json", run),
+    ];
+    let content = |document: &Value| Content::Bytes(format!("{document}\n").into_bytes());
+    let files: BTreeMap<_, _> = documents
+        .iter()
+        .map(|(path, document)| (BundlePath::new(*path).unwrap(), content(document)))
+        .collect();
+    let draft = Draft {
+        id: id.clone(),
+        scope: id.scope().clone(),
+        slot: id.slot(),
+        organisation: "Example Ltd".to_owned(),
+        agent: "evidenced 0.1.0".to_owned(),
+        bagging_date: id.slot().date(),
+        files,
+    };
+    let unsigned = prepare(draft, key.public().id(), &Limits::default()).unwrap();
+    let signature = key.sign(unsigned.message()).unwrap();
+    let mut zip = Cursor::new(Vec::new());
+    unsigned.seal(signature, key.public(), &mut zip).unwrap();
+    let zip = zip.into_inner();
+    (snapshot(id, &zip, key), zip)
+}
+
+pub(crate) fn snapshot(id: &BagId, zip: &[u8], key: &EvidenceKey) -> Snapshot {
+    let keys = TrustedKeys::new([key.public().clone()]).unwrap();
+    let bundle = UntrustedBundle::open(Cursor::new(zip.to_vec()), &id.file_name(), &Limits::default());
+    Snapshot::of(&mut bundle.verify(&keys).unwrap()).unwrap()
+}
+
+/// Evidence key 1, log key 2, no timestamp authority.
+pub(crate) fn writer(keys: &[EvidenceKey; 2], high_water: Option<Checkpoint>) -> Writer<'_> {
+    Writer {
+        origin: origin(),
+        evidence: &keys[0],
+        log: &keys[1],
+        evidence_keys: Vec::new(),
+        log_keys: Vec::new(),
+        stamp: &|_| Vec::new(),
+        high_water,
+        limits: Limits::default(),
+    }
+}
