@@ -180,8 +180,10 @@ async function start() {
     reports.push(await verifyBundle(bundle, { ...keys }, progress));
     if (mine !== current) return;
   }
+  const chain = await checkChain(reports.slice());
+  if (mine !== current) return;
   byId("working").hidden = true;
-  showReports(reports, strays);
+  showReports(reports, strays, chain);
 }
 
 const VERDICTS = {
@@ -191,18 +193,27 @@ const VERDICTS = {
   "could-not-tell": "Could not tell",
 };
 
-function showReports(reports, strays) {
+function showReports(reports, strays, chain) {
   const results = reports.map((report) => report.result);
   if (strays.length > 0) results.push("could-not-tell");
+  if (chain?.failure) results.push("not-genuine");
+  if (chain?.missing) results.push("exceptions");
   const worst = worstOf(results);
-  byId("sheets").replaceChildren(...reports.map(sheet));
+  byId("sheets").replaceChildren(...reports.map((report) => sheet(report, reports.length > 1)));
   const count = (result) => reports.filter((report) => report.result === result).length;
   const words = Object.keys(VERDICTS).filter(count).map((result) => `${count(result)} ${VERDICTS[result].toLowerCase()}`);
-  const strayWords = strays.length > 0 ? `${strays.length} file${strays.length > 1 ? "s" : ""} that could not be used` : "";
-  const summary = [reports.length > 1 ? `${reports.length} bundles: ${words.join(", ")}` : "", strayWords].filter(Boolean).join(". ");
-  byId("summary").textContent = summary;
-  byId("summary").hidden = summary === "";
-  byId("announce").textContent = `${VERDICTS[worst]}. ${reports.length === 1 ? because(reports[0]) : summary}`;
+  const sentences = [
+    reports.length > 1 ? `${words.join("; ")}.` : "",
+    chain?.failure ? `They are no chain: ${chain.failure}.` : chain?.text,
+    strays.length > 0 ? `${strays.length} file${strays.length > 1 ? "s" : ""} could not be used.` : "",
+  ].filter(Boolean);
+  byId("summary").className = worst;
+  byId("summary").hidden = sentences.length === 0;
+  byId("summary").replaceChildren(
+    el("h2", {}, reports.length > 1 ? `${reports.length} bundles: ${VERDICTS[worst].toLowerCase()}` : VERDICTS[worst]),
+    ...sentences.map((text) => el("p", {}, text)),
+  );
+  byId("announce").textContent = [`${VERDICTS[worst]}.`, reports.length === 1 ? because(reports[0]) : "", ...sentences].join(" ");
   showCheckpoint(reports);
   document.body.dataset.result = worst;
   document.body.dataset.state = "done";
@@ -223,7 +234,8 @@ function because(report) {
   return `${signed} Nothing that was planned is missing${run.accepted.length > 0 ? ", but for the accepted gaps below" : ""}.`;
 }
 
-function sheet(report) {
+/** The result of one bundle; one of many shows its checks when they are asked for. */
+function sheet(report, isOneOfMany) {
   const id = `verdict-${report.name}`;
   const good = report.result === "genuine" || report.result === "exceptions";
   return el(
@@ -244,7 +256,7 @@ function sheet(report) {
       ...(good ? gaps("Accepted gaps", report.run.accepted) : []),
       ...notShown(report),
       el("h3", {}, "Checks, in the order of the specification"),
-      ...checks(report),
+      ...(isOneOfMany ? [el("details", { open: report.result === "not-genuine" }, el("summary", {}, `${report.passed.size} passed`), ...checks(report))] : checks(report)),
       el("p", { class: "fine" }, `Checked in this browser on ${new Date().toISOString().replace(/\..*/, "Z")}.`),
     ),
   );
@@ -402,6 +414,9 @@ byId("clear").addEventListener("click", () => {
 });
 byId("save-checkpoint").addEventListener("click", saveCheckpoint);
 byId("copy-checkpoint").addEventListener("click", copyCheckpoint);
+addEventListener("beforeprint", () => {
+  for (const details of byId("sheets").querySelectorAll("details")) details.open = true;
+});
 addEventListener("dragover", (event) => {
   event.preventDefault();
   document.body.classList.add("dragging");

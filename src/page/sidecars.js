@@ -44,7 +44,7 @@ async function checkStatement(file, name, key, passed) {
     throw refuse("statement-form", `is no Sigstore bundle: ${error.message}`);
   }
   const values = [parts.keyid, parts.payload, parts.sig, ...parts.tokens];
-  if (!values.every(isText) || parts.tokens.length > 4 || renderBundle(parts) !== text) {
+  if (!values.every(isText) || renderBundle(parts) !== text) {
     throw refuse("statement-form", "is not written as a Sigstore bundle v0.3 of one signature is");
   }
   const payload = unbase64(parts.payload);
@@ -77,6 +77,13 @@ async function checkStatement(file, name, key, passed) {
   return { ...statement, bytes: payload, tokens: parts.tokens.length };
 }
 
+/** The one spelling of a statement: keys sorted, no space between. */
+function canonical(value) {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (!isObject(value)) return JSON.stringify(value);
+  return `{${Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`).join(",")}}`;
+}
+
 /** The in-toto statement of a snapshot. */
 function readStatement(bytes, refuse) {
   const need = (object, types) => {
@@ -93,6 +100,7 @@ function readStatement(bytes, refuse) {
   } catch (error) {
     throw refuse(error.message);
   }
+  if (canonical(object) !== textOf(bytes)) throw refuse("is spelled in another way than statements are");
   const top = need(object, { _type: isText, predicateType: isText, predicate: isObject, subject: Array.isArray });
   if (top._type !== "https://in-toto.io/Statement/v1") throw refuse(`_type is ${top._type}`);
   if (top.predicateType !== "urn:evidenced:snapshot:v1") throw refuse(`predicateType is ${top.predicateType}`);
@@ -137,7 +145,7 @@ async function rootOf(leaf, index, size, path) {
 const NUMBER = "(0|[1-9][0-9]{0,15})";
 const PROOF = new RegExp(
   `^c2sp\\.org/tlog-proof@v1\\nindex ${NUMBER}\\n((?:[A-Za-z0-9+/]{43}=\\n){0,63})\\n` +
-    `(([^\\n]+)\\n${NUMBER}\\n([A-Za-z0-9+/]{43}=)\\n)\\n((?:\u2014 [^ \\n]+ [A-Za-z0-9+/]+=*\\n){1,16})$`,
+    `(([A-Za-z0-9._/:@~-]{1,200})\\n${NUMBER}\\n([A-Za-z0-9+/]{43}=)\\n)\\n((?:\u2014 [^ \\n]+ [A-Za-z0-9+/]+=*\\n){1,32})$`,
   "u",
 );
 

@@ -157,3 +157,39 @@ function worstOf(results) {
   const order = ["could-not-tell", "not-genuine", "exceptions", "genuine"];
   return order.find((result) => results.includes(result)) ?? "could-not-tell";
 }
+
+/**
+ * Whether the statements of several bundles follow one another in their log: the failure, or the entries that are
+ * there and the entries between them that are not.
+ */
+async function checkChain(reports) {
+  const logged = reports.filter((report) => report.statement && report.level !== "none");
+  const [first] = logged;
+  if (logged.length < 2) return undefined;
+  const broken = (what) => ({ failure: printable(what) });
+  const other = logged.find((report) => report.statement.log.origin !== first.statement.log.origin);
+  if (other) return { text: "The bundles are of different logs: whether they follow one another was not checked." };
+  logged.sort((left, right) => left.statement.log.index - right.statement.log.index);
+  const missing = [];
+  let scheduled;
+  for (const [at, report] of logged.entries()) {
+    const { statement } = report;
+    if (statement.trigger === "schedule") {
+      if (scheduled && scheduled.slot >= statement.slot) {
+        return broken(`slot ${statement.slot} is in the log behind slot ${scheduled.slot}`);
+      }
+      scheduled = statement;
+    }
+    if (at === 0) continue;
+    const before = logged[at - 1].statement;
+    const [from, to] = [before.log.index, statement.log.index];
+    if (from === to) return broken(`two bundles claim entry ${to} of the log`);
+    if (from + 1 < to) missing.push(from + 2 === to ? `${from + 1}` : `${from + 1} to ${to - 1}`);
+    else if (statement.previous.sha256 !== hex(await sha256(before.bytes))) {
+      return broken(`entry ${to} of the log does not follow entry ${from}: one of them was replaced`);
+    }
+  }
+  const span = `entries ${logged[0].statement.log.index} to ${logged.at(-1).statement.log.index} of the log`;
+  if (missing.length === 0) return { text: `They are ${span}, each following the one before: none between them is missing.` };
+  return { text: `Of ${span} these were not given: ${missing.join(", ")}.`, missing };
+}

@@ -98,7 +98,27 @@ def test_several_bundles_are_each_judged_and_the_worst_counts(verifier, tmp_path
     paths = [path for number in range(3) for path in forge.write_vector(tmp_path, number)]
     assert [sheet["result"] for sheet in verifier.files(paths)] == RESULTS
     assert verifier.tab.run("document.body.dataset.result") == "exceptions"
-    assert verifier.tab.run("document.querySelector('#summary').innerText") == "3 bundles: 2 genuine, 1 genuine, with exceptions"
+    summary = verifier.tab.run("document.querySelector('#summary').innerText")
+    assert "2 genuine; 1 genuine, with exceptions." in summary
+    assert "entries 0 to 2 of the log, each following the one before" in summary
+
+
+def test_a_day_that_was_not_given_is_named(verifier, tmp_path):
+    verifier.keys()
+    paths = [path for number in (0, 2) for path in forge.write_vector(tmp_path, number)]
+    assert [sheet["result"] for sheet in verifier.files(paths)] == ["genuine", "genuine"]
+    assert verifier.tab.run("document.body.dataset.result") == "exceptions"
+    assert "these were not given: 1." in verifier.tab.run("document.querySelector('#summary').innerText")
+
+
+def test_a_day_that_was_replaced_breaks_the_chain(verifier, tmp_path):
+    """The key signs a second statement about the first day; the log key does not know of it."""
+    verifier.key("evidence", forge.EVIDENCE_PEM)
+    paths = [path for number in (0, 1) for path in forge.write_vector(tmp_path, number, sidecars=(".sigstore.json",))]
+    resign(paths[1], VECTORS["bundles"][0]["statement"].replace('"version":"0.1.0"', '"version":"0.1.1"'))
+    assert [sheet["result"] for sheet in verifier.files(paths)] == ["genuine", "exceptions"]
+    assert verifier.tab.run("document.body.dataset.result") == "not-genuine"
+    assert "entry 1 of the log does not follow entry 0" in verifier.tab.run("document.querySelector('#summary').innerText")
 
 
 def test_a_missed_slot_says_that_there_was_no_run(verifier, tmp_path):
@@ -344,6 +364,35 @@ def size_lie():
     return bytes(zipped)
 
 
+def stated_size(size):
+    """A deflated file that claims to be of this size, in both headers."""
+    zipped = bytearray(forge.signed(IDS[0], forge.payload_of(0), SLOT, deflate=True))
+    start = struct.unpack_from("<I", zipped, len(zipped) - 6)[0]
+    struct.pack_into("<I", zipped, 22, size)
+    struct.pack_into("<I", zipped, start + 24, size)
+    return bytes(zipped)
+
+
+def beyond_the_limit():
+    return stated_size(513 << 20)
+
+
+def bomb():
+    """A megabyte of zeros where a few bytes are stated."""
+    files = {**forge.files_of(forge.zip_of(0)), "README.txt": bytes(1 << 20)}
+    zipped = bytearray(forge.zipped(IDS[0], files, deflate=True))
+    start = struct.unpack_from("<I", zipped, len(zipped) - 6)[0]
+    struct.pack_into("<I", zipped, 22, 13)
+    struct.pack_into("<I", zipped, start + 24, 13)
+    return bytes(zipped)
+
+
+def too_many_files():
+    zipped = bytearray(forge.zip_of(0))
+    struct.pack_into("<HH", zipped, len(zipped) - 14, 20_001, 20_001)
+    return bytes(zipped)
+
+
 def unsafe_name():
     return forge.zip_of(0).replace(b"0Z/README.txt", b"0Z/../ADM.txt")
 
@@ -375,6 +424,7 @@ def symbolic_link():
     (lambda: forge.zip_of(0) + b"\n", "zip-end"), (lambda: b"", "zip-end"), (lambda: forge.zip_of(0)[:-1], "zip-end"),
     (prefix, "zip-end"), (prefix_with_moved_offsets, "zip-layout"), (duplicate_names, "zip-names"),
     (bad_checksum, "zip-content"), (changed_content, "zip-content"), (size_lie, "zip-content"),
+    (beyond_the_limit, "zip-limits"), (too_many_files, "zip-limits"), (bomb, "zip-content"),
     (unsafe_name, "zip-names"), (not_sorted, "zip-names"), (case_clash, "zip-names"), (encrypted, "zip-headers"),
     (symbolic_link, "zip-headers"),
 ], ids=lambda it: getattr(it, "__name__", it))
@@ -425,6 +475,7 @@ def member_twice(data):
     (lambda data: forge.rerun(data, trigger="manual"), "run-identity"),
     (lambda data: {**data, "data/evidence/111122223333/eu-central-1/zzz.json": b"{}\n"}, "run-files"),
     (lambda data: {**data, "data/plan.json": b"not json\n"}, "run-documents"),
+    (lambda data: {**data, "data/plan.json": b"[" * 100_000}, "run-documents"),
 ], ids=lambda it: getattr(it, "__name__", it))
 def test_a_signed_run_that_contradicts_itself_is_refused(verifier, change, reason):
     verifier.key("evidence", forge.EVIDENCE_PEM)
@@ -452,14 +503,32 @@ def test_a_zip_that_is_not_the_one_of_the_statement_is_refused_before_it_is_open
     assert sheet["failed"] == "zip-digest" and sheet["checks"]["zip-end"] == "idle"
 
 
-def test_a_statement_that_says_another_status_than_the_run_is_refused(verifier, tmp_path):
-    vector = VECTORS["bundles"][0]
-    statement = vector["statement"].replace('"status":"complete"', '"status":"partial"').encode()
-    signature = base64.b64encode(maker.EVIDENCE.sign(maker.pae(statement))).decode()
+def resign(path, statement):
+    """A statement that the key did sign."""
+    signature = base64.b64encode(maker.EVIDENCE.sign(maker.pae(statement.encode()))).decode()
+    path.write_text(maker.sigstore_json(statement.encode(), signature), encoding="utf-8")
+
+
+@pytest.mark.parametrize("old, new, reason", [
+    ('"status":"complete"', '"status":"partial"', "run-statement"),
+    ("0 2 * * *", "0 3 * * *", "run-statement"),
+    ('"accounts":1', '"accounts":2', "run-statement"),
+    ('"accounts":1', '"accounts":1.0', "statement"),
+    ('"accounts":1', '"accounts": 1', "statement"),
+    ('"slot":"2026-10-01', '"slot":"2026-10-02', "statement"),
+    ('"trigger":"schedule"', '"trigger":"manual"', "statement"),
+    ("urn:evidenced:snapshot:v1", "urn:evidenced:snapshot:v2", "statement"),
+    ('"index":0', '"index":1', "statement"),
+    ('"status":"complete"', '"status":"partial","status":"complete"', "statement"),
+    ("2e06d3ef184bec66", "0000000000000000", "run-statement"),
+])
+def test_a_signed_statement_that_is_not_about_this_run_is_refused(verifier, tmp_path, old, new, reason):
+    statement = VECTORS["bundles"][0]["statement"]
+    assert old in statement
     verifier.key("evidence", forge.EVIDENCE_PEM)
     paths = forge.write_vector(tmp_path, 0, sidecars=(".sigstore.json",))
-    paths[1].write_text(maker.sigstore_json(statement, signature), encoding="utf-8")
-    assert verifier.files(paths)[0]["failed"] == "run-statement"
+    resign(paths[1], statement.replace(old, new))
+    assert verifier.files(paths)[0]["failed"] == reason
 
 
 def test_a_sidecar_without_its_zip_is_named_and_leaves_the_question_open(verifier, tmp_path):
@@ -487,7 +556,7 @@ MUTATE = """
   const survivors = [];
   let tried = 0;
   for (let at = 0; at < content[given.target].length; at++) {
-    const mask = at % 2 === 0 ? 0x01 : 0x80;
+    const mask = at %% 2 === 0 ? 0x01 : 0x80;
     const changed = content[given.target].slice();
     changed[at] ^= mask;
     const report = await verifyBundle(bundle(given.target, changed), keys, () => {});
@@ -619,12 +688,14 @@ def test_everything_can_be_reached_with_the_keyboard(verifier, tmp_path):
         assert wanted in reached, reached
 
 
-def test_print_shows_the_verdict_first_and_every_check(verifier, tmp_path):
+@pytest.mark.parametrize("count", [1, 3])
+def test_print_shows_the_verdict_first_and_every_check(verifier, tmp_path, count):
     verifier.keys()
-    verifier.files(forge.write_vector(tmp_path, 0))
+    verifier.files([path for number in range(count) for path in forge.write_vector(tmp_path, number)])
+    verifier.tab.run("dispatchEvent(new Event('beforeprint'))")
     verifier.tab.send("Emulation.setEmulatedMedia", media="print")
     shown = verifier.tab.run("""[...document.querySelectorAll(".verdict, [data-check], .facts dd, #checkpoint, .fingerprint")]
         .map((it) => it.getBoundingClientRect()).map((box) => box.height > 0 && box.width > 0)""")
-    assert len(shown) > 40 and all(shown)
+    assert len(shown) > 40 * count and all(shown)
     assert verifier.tab.run("""document.querySelector(".verdict").getBoundingClientRect().top <
         document.querySelector(".acts").getBoundingClientRect().top""")
