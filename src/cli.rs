@@ -10,6 +10,7 @@ mod init;
 mod items;
 mod keygen;
 mod summary;
+mod trust;
 mod verify;
 mod verify_page;
 
@@ -65,6 +66,11 @@ enum Command {
     Verify(verify::Arguments),
     /// Print the verifier for browsers: one file that works without a network.
     VerifyPage,
+    /// Make, sign and change the trust root: which keys count, for what, from when to when.
+    Trust {
+        #[command(subcommand)]
+        command: trust::Command,
+    },
     /// List the evidence items and their calls.
     Items(items::Arguments),
     /// Print the least-privilege IAM policy of exactly the calls in the catalogue.
@@ -124,6 +130,7 @@ fn run(cli: Cli) -> Result<u8, Failed> {
         Command::Collect(arguments) => collect::run(&arguments, quiet),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::VerifyPage => verify_page::run(),
+        Command::Trust { command } => trust::run(&command),
         Command::Items(arguments) => items::run(&arguments),
         Command::IamPolicy => iam_policy::run(),
         Command::Config { command } => config::run(&command),

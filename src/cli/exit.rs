@@ -15,6 +15,7 @@ use crate::store::StoreError;
 pub(crate) const INTERNAL: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 pub(crate) const EXCEPTIONS: u8 = 4;
+pub(crate) const NOT_GENUINE: u8 = 5;
 pub(crate) const NO_ACCESS: u8 = 6;
 
 /// Why a command failed.
