@@ -278,12 +278,17 @@ impl<'a> Log<'a> {
         Ok(recovered)
     }
 
-    /// Logs the zip that is in the store, after its own signature has been checked.
+    /// Logs the zip that is in the store, after its own signature has been checked. One that is in the log already
+    /// gets the sidecars that it lacks.
     fn adopt(&mut self, id: &BagId) -> Result<Statement, LogError> {
         let key = id.store_key();
         let orphan = |source| LogError::Orphan { key: key.clone(), source };
         let mut zip = self.open(&key)?;
-        let (_, sha512) = hash(id, &mut zip)?;
+        let (sha256, sha512) = hash(id, &mut zip)?;
+        let head = self.finish_claims()?;
+        if let Search::Found(leaf) = self.search(&head, id)? {
+            return self.complete(id, sha256, &leaf, &sha512);
+        }
         zip.seek(SeekFrom::Start(0)).map_err(|source| LogError::Zip { id: id.clone(), source })?;
         let bundle = UntrustedBundle::open(zip, &id.file_name(), &self.writer.limits);
         let keys = TrustedKeys::new(self.evidence_keys.iter().cloned());
@@ -293,6 +298,20 @@ impl<'a> Log<'a> {
         self.settle(&snapshot, &sha512)
     }
 
+    /// 5. The sidecars of a leaf, which is about this zip.
+    fn complete(
+        &self,
+        id: &BagId,
+        sha256: Digest,
+        leaf: &[u8],
+        sha512: &Sha512Digest,
+    ) -> Result<Statement, LogError> {
+        let statement = Statement::parse(leaf)?;
+        same_zip(id, sha256, statement.snapshot.zip_sha256)?;
+        self.add_sidecars(&statement, leaf, sha512)?;
+        Ok(statement)
+    }
+
     /// Steps 2 to 5 for a bundle whose zip is in the store.
     fn settle(&mut self, snapshot: &Snapshot, sha512: &Sha512Digest) -> Result<Statement, LogError> {
         for _ in 0..ATTEMPTS {
@@ -300,11 +319,7 @@ impl<'a> Log<'a> {
             let head = self.finish_claims()?;
             let last = match self.search(&head, &snapshot.id)? {
                 Search::Found(leaf) => {
-                    let statement = Statement::parse(&leaf)?;
-                    same_zip(&snapshot.id, snapshot.zip_sha256, statement.snapshot.zip_sha256)?;
-                    // 5. The sidecars.
-                    self.add_sidecars(&statement, &leaf, sha512)?;
-                    return Ok(statement);
+                    return self.complete(&snapshot.id, snapshot.zip_sha256, &leaf, sha512);
                 }
                 Search::Overtaken(later) => {
                     return Err(LogError::Overtaken { id: snapshot.id.clone(), later });

@@ -187,6 +187,9 @@ fn extra_runs_have_leaves_and_satisfy_no_slot() {
 #[test]
 fn an_orphan_is_adopted_and_a_forged_one_is_not() {
     let (store, seen) = filled(1);
+    for read in [day(1), day(7)] {
+        assert_eq!(snapshot(&read.0.id, &read.1, &key(1)), read.0);
+    }
     let (orphan, forged) = (day(1), bag(&id(2, Kind::Manual), 1, &key(9)));
     let (keys, handle) = (keys(), store.writer(0));
     for (snapshot, zip) in [&orphan, &forged] {

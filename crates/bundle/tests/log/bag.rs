@@ -5,10 +5,11 @@ use std::io::Cursor;
 
 use evidenced_bundle::log::Writer;
 use evidenced_bundle::note::Checkpoint;
+use evidenced_bundle::run::RunStatus;
 use evidenced_bundle::statement::Snapshot;
 use evidenced_bundle::{
-    BagId, BundlePath, Content, Draft, EvidenceKey, Kind, Limits, Scope, TrustedKeys, UntrustedBundle,
-    UtcSecond, prepare,
+    BagId, BundlePath, Content, Digest, Draft, EvidenceKey, Kind, Limits, Scope, TrustedKeys,
+    UntrustedBundle, UtcSecond, prepare,
 };
 use serde_json::{Value, json};
 
@@ -25,22 +26,23 @@ pub(crate) fn id(number: i64, kind: Kind) -> BagId {
 
 /// The bundle of a slot for which there was no run, written so many seconds after it: two writers' differ.
 pub(crate) fn bag(id: &BagId, late: i64, key: &EvidenceKey) -> (Snapshot, Vec<u8>) {
-    let written = UtcSecond::from_unix(id.slot().unix() + late).unwrap().to_string();
+    let written = UtcSecond::from_unix(id.slot().unix() + late).unwrap();
     let account = json!({"id": "111122223333", "name": "demo", "inScope": true, "regions": [
         {"name": "eu-west-1", "state": "enabled", "planned": true}]});
     let run = json!({
         "slot": id.slot().to_string(), "status": "missed", "trigger": id.kind().trigger(),
-        "schedule": "0 2 * * *", "collected": {"start": &written, "end": &written},
+        "schedule": "0 2 * * *", "collected": {"start": written.to_string(), "end": written.to_string()},
         "scope": {"accounts": 1, "name": "demo", "regions": 1}, "cells": [], "reason": "no run",
-        "collector": {"version": "0.1.0", "policiesDigest": {"sha256": evidenced_bundle::Digest::of(b"").to_string()}},
+        "collector": {"version": "0.1.0", "policiesDigest": {"sha256": Digest::of(b"").to_string()}},
     });
+    let config = json!({"scope": "demo", "schedule": "0 2 * * *"});
     let documents = [
         (
             "data/catalogue.json",
             json!({"items": [
             {"id": "vpc.vpcs", "title": "VPCs", "scope": "region", "criteria": [], "calls": []}]}),
         ),
-        ("data/config.json", json!({"scope": "demo", "schedule": "0 2 * * *"})),
+        ("data/config.json", config.clone()),
         ("data/plan.json", json!({"accounts": [account]})),
         ("data/run.json", run),
     ];
@@ -61,11 +63,27 @@ pub(crate) fn bag(id: &BagId, late: i64, key: &EvidenceKey) -> (Snapshot, Vec<u8
     let unsigned = prepare(draft, key.public().id(), &Limits::default()).unwrap();
     let signature = key.sign(unsigned.message()).unwrap();
     let mut zip = Cursor::new(Vec::new());
-    unsigned.seal(signature, key.public(), &mut zip).unwrap();
+    let sealed = unsigned.seal(signature, key.public(), &mut zip).unwrap();
     let zip = zip.into_inner();
-    (snapshot(id, &zip, key), zip)
+    let snapshot = Snapshot {
+        id: id.clone(),
+        zip_sha256: Digest::of(&zip),
+        tagmanifest_sha256: sealed.tagmanifest_sha256,
+        started: written,
+        ended: written,
+        version: "0.1.0".to_owned(),
+        config_sha256: Digest::of(format!("{config}\n").as_bytes()),
+        policies_sha256: Some(Digest::of(b"")),
+        image_sha256: None,
+        schedule: "0 2 * * *".to_owned(),
+        accounts: 1,
+        regions: 1,
+        status: RunStatus::Missed,
+    };
+    (snapshot, zip)
 }
 
+/// What adoption reads from the zip.
 pub(crate) fn snapshot(id: &BagId, zip: &[u8], key: &EvidenceKey) -> Snapshot {
     let keys = TrustedKeys::new([key.public().clone()]).unwrap();
     let bundle = UntrustedBundle::open(Cursor::new(zip.to_vec()), &id.file_name(), &Limits::default());

@@ -107,7 +107,7 @@ pub(crate) struct Handle {
 impl Shared {
     /// Mostly the same writer goes on; where another does, two are in the middle of something.
     fn pass(&mut self) {
-        if !self.alive.contains(&self.turn) || self.dice.below(4) == 0 {
+        if !self.alive.contains(&self.turn) || self.dice.below(24) == 0 {
             let next = self.dice.below(self.alive.len().max(1));
             self.turn = self.alive.get(next).copied().unwrap_or(usize::MAX);
         }
