@@ -18,4 +18,5 @@ mod hostile;
 mod merkle;
 mod model;
 mod notes;
+mod planted;
 mod vectors;
