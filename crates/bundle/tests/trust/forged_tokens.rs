@@ -213,3 +213,22 @@ fn pem_der(pem: &str) -> Vec<u8> {
     let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     base64::engine::general_purpose::STANDARD.decode(body).unwrap()
 }
+
+proptest::proptest! {
+    /// Changed in several places at once, which one changed byte cannot show.
+    #[test]
+    fn tsa_answer_changed_in_several_bytes_is_never_another_token(
+        changes in proptest::collection::vec((proptest::num::usize::ANY, 1_u8..), 2..6),
+    ) {
+        static GOOD: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| ONE.date(DATA));
+        let pinned = ONE.pinned();
+        let mut answer = GOOD.clone();
+        for (position, change) in changes {
+            let length = answer.len();
+            answer[position % length] ^= change;
+        }
+        if let Ok(other) = verify(&answer, &Digest::of(DATA), None, &pinned) {
+            proptest::prop_assert_eq!(other, verify(&GOOD, &Digest::of(DATA), None, &pinned).unwrap());
+        }
+    }
+}

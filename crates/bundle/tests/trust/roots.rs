@@ -434,3 +434,11 @@ fn root_signature_is_one_that_openssl_verifies() {
         openssl(dir.path(), &verify.split(' ').collect::<Vec<_>>());
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn root_of_any_bytes_is_refused_without_a_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
+        proptest::prop_assert!(Envelope::parse(&bytes).is_err());
+        proptest::prop_assert!(Document::parse(&bytes).is_err());
+    }
+}
