@@ -112,7 +112,7 @@ async function sha256(bytes) {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 }
 
-const SHA256_ROUND = Uint32Array.from(
+const SHA256_ROUND = Int32Array.from(
   (function* () {
     // The first 32 bits of the fraction of the cube roots of the first 64 primes (FIPS 180-4, 4.2.2).
     const primes = [];
@@ -145,7 +145,7 @@ class Sha256 {
     this.held = new Uint8Array(64);
     this.heldCount = 0;
     this.byteCount = 0;
-    this.words = new Uint32Array(64);
+    this.words = new Int32Array(64);
   }
 
   update(bytes) {
@@ -179,6 +179,7 @@ class Sha256 {
   }
 
   block(bytes, start) {
+    const rounds = SHA256_ROUND;
     const words = this.words;
     for (let index = 0; index < 16; index++) {
       const at = start + index * 4;
@@ -191,10 +192,12 @@ class Sha256 {
       const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
       words[index] = (words[index - 16] + s0 + words[index - 7] + s1) | 0;
     }
-    let [a, b, c, d, e, f, g, h] = this.state;
+    const state = this.state;
+    let a = state[0] | 0, b = state[1] | 0, c = state[2] | 0, d = state[3] | 0;
+    let e = state[4] | 0, f = state[5] | 0, g = state[6] | 0, h = state[7] | 0;
     for (let index = 0; index < 64; index++) {
       const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
-      const t1 = (h + s1 + ((e & f) ^ (~e & g)) + SHA256_ROUND[index] + words[index]) | 0;
+      const t1 = (h + s1 + ((e & f) ^ (~e & g)) + rounds[index] + words[index]) | 0;
       const s0 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
       const t2 = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
       h = g;
@@ -206,9 +209,14 @@ class Sha256 {
       b = a;
       a = (t1 + t2) | 0;
     }
-    [a, b, c, d, e, f, g, h].forEach((word, index) => {
-      this.state[index] = (this.state[index] + word) | 0;
-    });
+    state[0] += a;
+    state[1] += b;
+    state[2] += c;
+    state[3] += d;
+    state[4] += e;
+    state[5] += f;
+    state[6] += g;
+    state[7] += h;
   }
 }
 

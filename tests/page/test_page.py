@@ -628,6 +628,18 @@ def test_a_file_read_by_slices_has_the_digest_of_the_whole(verifier):
     })()""") == [True, 3, True]
 
 
+@pytest.mark.parametrize("changed", [False, True], ids=["genuine", "changed"])
+def test_a_payload_file_that_is_hashed_in_steps_counts_like_any_other(verifier, changed):
+    """65 MiB are more than what is given to WebCrypto whole; the changed file has good checksums in the zip."""
+    large = bytes(65 << 20)
+    content = forge.signed(IDS[0], {**forge.payload_of(0), "data/raw/large.body": large}, SLOT)
+    if changed:
+        content = patched(content, "data/raw/large.body", flip)
+    verifier.key("evidence", forge.EVIDENCE_PEM)
+    sheet = verifier.zip(FIRST, content)
+    assert (sheet["result"], sheet.get("failed")) == (("not-genuine", "payload") if changed else ("genuine", None))
+
+
 # --- looks and manners -----------------------------------------------------------------------------------------------
 
 
