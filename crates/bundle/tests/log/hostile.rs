@@ -95,6 +95,9 @@ fn keyid_swap() {
     let swapped = Envelope::parse(swapped.as_bytes()).unwrap();
     assert!(matches!(swapped.verify(key(1).public()), Err(SigstoreError::OtherKey { .. })));
     assert!(matches!(swapped.verify(key(2).public()), Err(SigstoreError::Signature(_))));
+    let hint = envelope(0).replacen(&id, &key(2).public().id().to_string(), 1);
+    let detail = "the hint is not the key id".to_owned();
+    assert_eq!(Envelope::parse(hint.as_bytes()), Err(SigstoreError::Malformed { detail }));
 }
 
 #[test]

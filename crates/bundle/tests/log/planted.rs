@@ -1,10 +1,13 @@
 //! Objects that are there before the log writes them: "already exists" means equal, by kind, or nothing goes on.
 
 use std::io::Cursor;
+use std::sync::Arc;
 
+use evidenced_bundle::dsse;
 use evidenced_bundle::log::{Log, LogError, Outcome, Writer};
+use evidenced_bundle::sigstore::Envelope;
 use evidenced_bundle::store::LogStore;
-use evidenced_bundle::{EvidenceKey, Kind};
+use evidenced_bundle::{Digest, EvidenceKey, Kind};
 
 use crate::audit::audit;
 use crate::bag::{bag, id, writer};
@@ -27,7 +30,17 @@ fn what_is_there_and_differs_stops_the_log() {
     let of_other =
         |suffix: &str| handle.get(&format!("{}{suffix}", other.id.store_key())).unwrap().unwrap().0;
 
+    // The right statement in an envelope of a key that nobody trusts.
+    let good = Faulty::new(1, 1, Plan::Never);
+    let good = good.writer(0);
+    Log::new(&good, writer(&keys, None)).append(&snapshot, &mut Cursor::new(zip.clone())).unwrap();
+    let envelope = good.get(&format!("{bundle}.sigstore.json")).unwrap().unwrap().0;
+    let envelope = Envelope::parse(&envelope).unwrap();
+    let signature = key(8).sign(&dsse::message(&envelope.payload).unwrap()).unwrap();
+    let untrusted = Envelope { key_id: *key(8).public().id(), signature, ..envelope };
+
     for (planted, bytes) in [
+        (format!("{bundle}.sigstore.json"), untrusted.render().into_bytes()),
         ("log/tile/entries/000.p/1".to_owned(), handle.get("log/tile/entries/000.p/1").unwrap().unwrap().0),
         ("log/tile/entries/000.p/1".to_owned(), b"junk".to_vec()),
         ("log/tile/0/000.p/1".to_owned(), vec![0; 32]),
@@ -45,11 +58,15 @@ fn what_is_there_and_differs_stops_the_log() {
         handle.create(&planted, &bytes).unwrap();
         let mut log = Log::new(&handle, writer(&keys, None));
         let result = log.append(&snapshot, &mut Cursor::new(zip.clone()));
-        match (planted.as_str(), result) {
+        let refused = match result {
+            Err(LogError::Corrupt { .. } | LogError::Checkpoint { .. }) => true,
             // A claim that is a good one of another writer is finished; ours is overtaken by its later slot.
-            ("log/tile/entries/000.p/1", Err(LogError::Overtaken { .. } | LogError::Corrupt { .. })) => {}
-            (_, Err(LogError::Corrupt { .. } | LogError::Checkpoint { .. })) => {}
-            (key, other) => panic!("{key}: {other:?}"),
+            Err(LogError::Overtaken { .. }) => planted.starts_with("log/tile/entries/"),
+            _ => false,
+        };
+        assert!(refused, "{planted}");
+        if planted.starts_with("log/checkpoints/") {
+            assert!(handle.get("log/checkpoint").unwrap().is_none(), "a foreign checkpoint became the head");
         }
         assert_eq!(handle.get(&planted).unwrap().unwrap().0, bytes, "{planted} is overwritten");
     }
@@ -90,4 +107,24 @@ fn the_store_of_one_writer_passes_the_audit_of_another() {
         Log::new(&handle, writer(&keys, None)).append(&snapshot, &mut Cursor::new(zip)).unwrap();
     }
     assert_eq!(store.with(|shared| audit(&shared.objects)).len(), 5);
+}
+
+#[test]
+fn a_leaf_that_is_not_that_of_the_tree_is_not_signed() {
+    let (keys, store) = (keys(), Faulty::new(1, 1, Plan::Never));
+    let handle = store.writer(0);
+    let (snapshot, zip) = bag(&id(0, Kind::Schedule), 1, &key(1));
+    let mut log = Log::new(&handle, writer(&keys, None));
+    log.append(&snapshot, &mut Cursor::new(zip)).unwrap();
+    // Somebody deletes the envelope and changes what the leaf says of the configuration.
+    let (entries, config) = ("log/tile/entries/000.p/1", snapshot.config_sha256.to_string());
+    let mut forged = handle.get(entries).unwrap().unwrap().0;
+    let at = forged.windows(64).position(|window| window == config.as_bytes()).unwrap();
+    forged.splice(at..at + 64, Digest::of(b"another").to_string().into_bytes());
+    store.with(|shared| {
+        shared.objects.retain(|key, _| !key.contains(".zip."));
+        shared.objects.insert(entries.to_owned(), Arc::new(forged));
+    });
+    assert!(matches!(log.recover(), Err(LogError::Corrupt { key, .. }) if key == entries));
+    assert_eq!(handle.list("bundles/").unwrap(), [snapshot.id.store_key()]);
 }
