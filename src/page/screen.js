@@ -337,7 +337,7 @@ function notShown(report) {
   if (!report.statement) open.push("No statement was given (.sigstore.json): nothing ties this zip to the log.");
   if (!report.checkpoint) open.push(`Its place in the log is not shown: ${report.unchecked.find(([names]) => names === WITH_PROOF)?.[1]}.`);
   const token = report.sidecars[".tsr"] || report.statement?.tokens > 0;
-  open.push(token ? "A time-stamp token (RFC 3161) is there. This page does not check it: use openssl ts or evidenced verify." : "No time-stamp token was given: the date of the signature is not shown.");
+  open.push(token ? "A time-stamp token (RFC 3161) is there. This page does not check it: use openssl ts." : "No time-stamp token was given: the date of the signature is not shown.");
   open.push("Whether another bundle of the period is missing is not shown.");
   return [el("h3", {}, "Not shown"), el("ul", { class: "open" }, open.map((text) => el("li", {}, text)))];
 }
