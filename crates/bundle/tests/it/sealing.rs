@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use crate::bag::{DOCUMENT, Files, ID, Run, key, verify};
 
 /// Of `golden` below. It changes when zip or flate2 pack differently: old bundles stay valid, but look at why.
-const GOLDEN: &str = "191aef779d28f1632e2c133ebef8933f2e9d93c31fdf77d3e51dede5feae7235";
+const GOLDEN: &str = "489919d0029dc983953b56c1dc406e49460aa87345fef11410b234556c81652c";
 
 pub(crate) fn draft(payload: &Files) -> Draft {
     Draft {
@@ -38,7 +38,11 @@ pub(crate) fn seal(draft: Draft, key: &EvidenceKey) -> Result<(Vec<u8>, Sealed),
 }
 
 fn golden() -> Draft {
-    let mut payload = Run::complete().payload();
+    // Written out: the order of members in serde_json's maps depends on the features of the whole build.
+    let mut payload: Files = ["config", "catalogue", "plan", "run", "summary"]
+        .into_iter()
+        .map(|name| (format!("data/{name}.json"), format!("{{\"name\":\"{name}\"}}\n").into_bytes()))
+        .collect();
     payload.insert(
         "data/big.json".into(),
         (0..40_000).flat_map(|n: u32| format!("{}\n", n * n % 977).into_bytes()).collect(),
@@ -51,7 +55,7 @@ fn golden() -> Draft {
 fn the_same_draft_gives_the_same_bytes_as_ever() {
     let (zip, sealed) = seal(golden(), &key(1)).unwrap();
     assert_eq!(seal(golden(), &key(1)).unwrap().0, zip);
-    assert_eq!(sealed.entries, 16);
+    assert_eq!(sealed.entries, 13);
     assert_eq!(Digest::of(&zip).to_string(), GOLDEN);
 }
 
