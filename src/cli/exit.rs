@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use evidenced_bundle::command::CommandError;
+use evidenced_core::run::RunError;
 use evidenced_core::source::Failure;
 
 use crate::aws::AwsError;
@@ -126,7 +127,7 @@ fn classify(error: &CollectError) -> (u8, Option<String>) {
         CollectError::Store(StoreError::Conflict { .. }) => {
             (INTERNAL, hint("the bundle of this run is kept in the spool's folder conflict/"))
         }
-        CollectError::Spool { .. } | CollectError::Run(_) => {
+        CollectError::Spool { .. } | CollectError::Run(RunError::Scratch { .. }) => {
             (INTERNAL, hint("[spool] dir needs space and write permission"))
         }
         _ => (INTERNAL, None),

@@ -108,6 +108,10 @@ impl Known {
         let mut read = Vec::with_capacity(regions.len());
         for region in regions {
             let name = region.get("RegionName")?.as_str()?.to_owned();
+            // A name becomes a folder and a host name: what is no name of a region makes the list unreadable.
+            if name.is_empty() || !name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-') {
+                return None;
+            }
             // moto and old endpoints leave the status out: such regions have none to opt in to.
             let status = region.get("OptInStatus").and_then(Value::as_str).unwrap_or("opt-in-not-required");
             read.push((name, status.to_owned()));
@@ -213,6 +217,9 @@ mod tests {
     fn an_empty_region_list_is_not_an_answer() {
         assert_eq!(Known::from_output(&json!({ "Regions": [] })), None);
         assert_eq!(Known::from_output(&json!({})), None);
+        for name in ["../../etc", "", "eu-west-1/..", "eu west"] {
+            assert_eq!(Known::from_output(&json!({ "Regions": [{ "RegionName": name }] })), None, "{name}");
+        }
     }
 
     #[test]

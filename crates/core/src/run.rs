@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use evidenced_bundle::BundlePath;
 use evidenced_bundle::digest::Digest;
+use evidenced_bundle::path::PathError;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use crate::collect::{self, Cell, Collected, Context};
@@ -73,6 +75,15 @@ pub struct Settings {
 /// Why a run ended without a snapshot.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    /// A name that AWS gave cannot be part of a path: nothing is written outside the run's folder.
+    #[error("{path:?} cannot be the name of a file in a bundle")]
+    Path {
+        /// The path that would have been written.
+        path: String,
+        /// Why not.
+        #[source]
+        source: PathError,
+    },
     /// The scratch space refused a file.
     #[error("scratch space: cannot write {path}")]
     Scratch {
@@ -127,10 +138,10 @@ pub async fn run<S: Source, K: Scratch, C: Clock, O: Observer>(
         .buffer_unordered(settings.concurrency.max(1))
         .try_collect()
         .await?;
-    let cells: Vec<(usize, String, bool, Vec<&'static Item>)> = engine.cells(&entered);
+    let cells = engine.cells(&entered);
     world.observer.planned(cells.iter().map(|(_, _, _, items)| items.len()).sum());
     let collected: Vec<Vec<(Row, Vec<Written>)>> = stream::iter(&cells)
-        .map(|(index, region, enabled, items)| engine.target(entered.get(*index), region, *enabled, items))
+        .map(|(account, region, enabled, items)| engine.target(account, region, *enabled, items))
         .buffer_unordered(settings.concurrency.max(1))
         .try_collect()
         .await?;
@@ -217,8 +228,8 @@ impl<S: Source, K: Scratch, C: Clock, O: Observer> Engine<'_, S, K, C, O> {
         item.id == REGIONS_ITEM || self.settings.items.iter().any(|pattern| matches(pattern, item.id))
     }
 
-    /// What is left to ask: account index, region, whether the account says that it is enabled, items.
-    fn cells(&self, entered: &[Entered]) -> Vec<(usize, String, bool, Vec<&'static Item>)> {
+    /// What is left to ask: account, region, whether the account says that it is enabled, items.
+    fn cells<'e>(&self, entered: &'e [Entered]) -> Vec<(&'e Entered, &'e str, bool, Vec<&'static Item>)> {
         let wanted = |scope: Scope| -> Vec<&'static Item> {
             catalogue()
                 .into_iter()
@@ -226,11 +237,11 @@ impl<S: Source, K: Scratch, C: Clock, O: Observer> Engine<'_, S, K, C, O> {
                 .collect()
         };
         let mut cells = Vec::new();
-        for (index, account) in entered.iter().enumerate().filter(|(_, it)| it.target.excluded.is_none()) {
-            cells.push((index, GLOBAL.to_owned(), true, wanted(Scope::Account)));
+        for account in entered.iter().filter(|it| it.target.excluded.is_none()) {
+            cells.push((account, GLOBAL, true, wanted(Scope::Account)));
             for region in account.regions.iter().filter(|region| region.planned) {
                 let enabled = region.state == RegionState::Enabled;
-                cells.push((index, region.name.clone(), enabled, wanted(Scope::Region)));
+                cells.push((account, region.name.as_str(), enabled, wanted(Scope::Region)));
             }
         }
         cells
@@ -265,12 +276,11 @@ impl<S: Source, K: Scratch, C: Clock, O: Observer> Engine<'_, S, K, C, O> {
     /// Everything of one account in one region.
     async fn target(
         &self,
-        entered: Option<&Entered>,
+        entered: &Entered,
         region: &str,
         enabled: bool,
         items: &[&'static Item],
     ) -> Result<Vec<(Row, Vec<Written>)>, RunError> {
-        let Some(entered) = entered else { return Ok(Vec::new()) };
         let account = &entered.target.account;
         let rows = stream::iter(items)
             .map(|item| async move {
@@ -337,6 +347,10 @@ impl<S: Source, K: Scratch, C: Clock, O: Observer> Engine<'_, S, K, C, O> {
     }
 
     fn write(&self, path: String, bytes: &[u8]) -> Result<Written, RunError> {
+        // Account ids and region names are what AWS, or whoever answers in its place, said.
+        if let Err(source) = BundlePath::new(path.clone()) {
+            return Err(RunError::Path { path, source });
+        }
         match self.world.scratch.write(&path, bytes) {
             Ok(()) => Ok(Written {
                 path,

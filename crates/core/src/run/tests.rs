@@ -468,6 +468,12 @@ fn raw_bodies_are_kept_but_never_of_calls_with_a_redaction() {
 }
 
 #[test]
+fn an_account_id_that_is_a_path_is_refused_before_anything_is_written() {
+    let ended = run_with(&settings(), vec![target("../../escape")], |_, _| None);
+    assert!(matches!(ended, Err(RunError::Path { path, .. }) if path.contains("../../escape")));
+}
+
+#[test]
 fn a_full_disk_ends_the_run_loudly() {
     let path = format!("data/evidence/{ACCOUNT}/eu-west-1/vpc.vpcs.json");
     let scratch = MemoryScratch { refuses: Some(path.clone()), ..MemoryScratch::default() };
