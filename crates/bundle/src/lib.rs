@@ -26,6 +26,7 @@ mod profile;
 pub mod proof;
 pub mod report;
 pub mod run;
+pub mod schedule;
 pub mod seal;
 pub mod shelf;
 pub mod sigstore;

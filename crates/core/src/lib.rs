@@ -17,10 +17,11 @@ pub mod pattern;
 pub mod plan;
 pub mod redact;
 pub mod run;
-pub mod schedule;
 pub mod shape;
 pub mod snapshot;
 pub mod source;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod wire;
+
+pub use evidenced_bundle::schedule;
