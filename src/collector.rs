@@ -168,7 +168,13 @@ pub(crate) async fn collect(
     progress.finish();
     drop(source);
 
-    let draft = layout::draft(config, &snapshot, id, env!("CARGO_PKG_VERSION"), spool.folder())?;
+    let draft = layout::draft(
+        config,
+        &snapshot,
+        id,
+        &layout::Collector::new(env!("CARGO_PKG_VERSION")),
+        spool.folder(),
+    )?;
     let key_id = *signing.public().id();
     let unsigned = prepare(draft, &key_id, &Limits::default())?;
     let signature = signing.sign(unsigned.message())?;

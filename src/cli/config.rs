@@ -26,7 +26,7 @@ pub(super) fn run(command: &Command) -> Result<u8, Failed> {
     let Command::Check { config, output } = command;
     let loaded = Loaded::read(config)?;
     match output {
-        Output::Json => print(format!("{:#}\n", effective(&loaded.config)).as_bytes()),
+        Output::Json => print(format!("{:#}\n", effective(&loaded.config, None)).as_bytes()),
         Output::Table => print(format!("{}: good\n", config.display()).as_bytes()),
     }
 }

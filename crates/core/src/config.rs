@@ -10,6 +10,7 @@ mod sections;
 
 use std::collections::BTreeMap;
 
+use evidenced_bundle::Digest;
 use serde_json::Value;
 use toml::de::DeTable;
 
@@ -58,10 +59,19 @@ pub struct Signing {
     pub evidence_key: String,
     /// Path of the log key, as written.
     pub log_key: Option<String>,
-    /// Path of the trust root, as written.
+    /// Folder of the trust root, or one of its versions, as written.
     pub trust_root: Option<String>,
     /// Time-stamping authorities, tried in order.
     pub timestamp_urls: Vec<String>,
+}
+
+/// The trust root that a run was made under: a change of keys is dated by the bundle that first names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrustRootInForce {
+    /// Its version.
+    pub version: u32,
+    /// SHA-256 of its statement.
+    pub sha256: Digest,
 }
 
 /// `[aws]`.

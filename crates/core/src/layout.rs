@@ -2,6 +2,8 @@
 //!
 //! Pure: the same snapshot and configuration give the same bytes. Field names are those of docs/BUNDLE.md.
 
+mod missed;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -9,11 +11,13 @@ use evidenced_bundle::digest::Digest;
 use evidenced_bundle::{BagId, BundlePath, Content, Draft, Scope, UtcSecond};
 use serde_json::{Value, json};
 
-use crate::config::{Config, effective};
+use crate::config::{Config, TrustRootInForce, effective};
 use crate::item::catalogue;
 use crate::moment;
 use crate::run::planned_regions;
 use crate::snapshot::{Row, Snapshot};
+
+pub use missed::{Missed, draft_missed, slots};
 
 /// Rows beyond which the matrix is split by account.
 const ROWS_IN_ONE_FILE: usize = 2_000;
@@ -30,6 +34,37 @@ pub enum LayoutError {
     /// A scope or time that the format cannot hold.
     #[error("{0} does not fit the format of a bundle")]
     Value(&'static str),
+}
+
+/// Who collects, and under which rules: what the shell knows beside the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collector {
+    /// Its version.
+    pub version: String,
+    /// The digest of its container image, where that is known.
+    pub image: Option<Digest>,
+    /// The trust root in force, where one is configured.
+    pub trust_root: Option<TrustRootInForce>,
+}
+
+impl Collector {
+    /// This version, and nothing else is known.
+    pub fn new(version: impl Into<String>) -> Self {
+        Self { version: version.into(), image: None, trust_root: None }
+    }
+
+    /// `collector` in `run.json`: what the statement of the bundle says of its maker.
+    fn value(&self, config_digest: &str) -> Value {
+        let mut value = json!({
+            "id": "urn:evidenced:collector",
+            "version": self.version,
+            "configDigest": { "sha256": config_digest },
+        });
+        if let (Some(members), Some(image)) = (value.as_object_mut(), self.image) {
+            members.insert("imageDigest".to_owned(), json!({ "sha256": image.to_string() }));
+        }
+        value
+    }
 }
 
 /// `catalogue.json`: items and their calls.
@@ -54,11 +89,11 @@ pub fn draft(
     config: &Config,
     snapshot: &Snapshot,
     id: BagId,
-    version: &str,
+    collector: &Collector,
     folder: &Path,
 ) -> Result<Draft, LayoutError> {
     let mut files: BTreeMap<BundlePath, Content> = BTreeMap::new();
-    let config_bytes = line(&effective(config));
+    let config_bytes = line(&effective(config, collector.trust_root.as_ref()));
     let config_digest = Digest::of(&config_bytes).to_string();
     let mut made: Vec<(String, Vec<u8>)> = vec![
         ("data/config.json".to_owned(), config_bytes),
@@ -66,7 +101,7 @@ pub fn draft(
         ("data/plan.json".to_owned(), line(&json!(snapshot.plan))),
         ("data/summary.json".to_owned(), line(&summary(snapshot))),
     ];
-    made.extend(run_files(config, snapshot, &id, version, &config_digest));
+    made.extend(run_files(config, snapshot, &id, collector, &config_digest));
     for (path, bytes) in made {
         files.insert(bundle_path(path)?, Content::Bytes(bytes));
     }
@@ -81,7 +116,7 @@ pub fn draft(
         slot: id.slot(),
         bagging_date: UtcSecond::from_unix(snapshot.ended).ok_or(LayoutError::Value("the time"))?.date(),
         organisation: config.organisation.clone(),
-        agent: format!("evidenced {version}"),
+        agent: format!("evidenced {}", collector.version),
         id,
         files,
     })
@@ -96,7 +131,7 @@ fn run_files(
     config: &Config,
     snapshot: &Snapshot,
     id: &BagId,
-    version: &str,
+    collector: &Collector,
     config_digest: &str,
 ) -> Vec<(String, Vec<u8>)> {
     let accounts = snapshot.plan.accounts.iter().filter(|account| account.reason.is_none()).count();
@@ -107,11 +142,7 @@ fn run_files(
         "schedule": config.schedule.as_str(),
         "collected": { "start": moment::seconds(snapshot.started), "end": moment::seconds(snapshot.ended) },
         "scope": { "name": config.scope, "accounts": accounts, "regions": planned_regions(&snapshot.plan) },
-        "collector": {
-            "id": "urn:evidenced:collector",
-            "version": version,
-            "configDigest": { "sha256": config_digest },
-        },
+        "collector": collector.value(config_digest),
         "totals": totals(snapshot),
     });
     let mut files = Vec::new();

@@ -4,11 +4,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Config, RetryMode};
+use super::{Config, RetryMode, Signing, TrustRootInForce};
 use crate::plan::Regions;
 
-/// The effective configuration of a run.
-pub fn effective(config: &Config) -> Value {
+/// The effective configuration of a run, with the trust root that it was made under.
+pub fn effective(config: &Config, trust_root: Option<&TrustRootInForce>) -> Value {
     let aws = &config.aws;
     let accounts: Vec<Value> = aws
         .accounts
@@ -55,7 +55,7 @@ pub fn effective(config: &Config) -> Value {
         "organisation": config.organisation,
         "schedule": config.schedule.as_str(),
         "store": { "kind": "folder" },
-        "signing": { "origin": config.signing.origin, "timestamp_urls": config.signing.timestamp_urls },
+        "signing": signing(&config.signing, trust_root),
         "aws": {
             "endpoint_url": aws.endpoint_url,
             "home_region": aws.home_region,
@@ -82,4 +82,16 @@ pub fn effective(config: &Config) -> Value {
         "controls": config.controls,
         "exceptions": config.exceptions,
     })
+}
+
+/// Which keys sign is in the bag and in the log; what is here says who may say which keys count.
+fn signing(signing: &Signing, trust_root: Option<&TrustRootInForce>) -> Value {
+    let mut section = Map::new();
+    section.insert("origin".to_owned(), json!(signing.origin));
+    section.insert("timestamp_urls".to_owned(), json!(signing.timestamp_urls));
+    if let Some(root) = trust_root {
+        let value = json!({ "version": root.version, "sha256": root.sha256.to_string() });
+        section.insert("trust_root".to_owned(), value);
+    }
+    Value::Object(section)
 }

@@ -90,7 +90,7 @@ fn the_effective_configuration_holds_no_path_and_no_external_id() {
     let text = format!(
         "{SMALL}\n[[aws.accounts]]\nid = \"111122223333\"\nrole = \"EvidenceReader\"\nexternal_id_file = \"secret-path\"\n"
     );
-    let shown = effective(&parse(&text).unwrap()).to_string();
+    let shown = effective(&parse(&text).unwrap(), None).to_string();
     assert!(
         !shown.contains("secret-path") && !shown.contains("keys/") && !shown.contains("file:"),
         "{shown}"

@@ -119,8 +119,14 @@ fn zip_of(ran: &Ran) -> Vec<u8> {
     let config = config::parse(CONFIG).unwrap();
     let slot = UtcSecond::from_unix(NOW_MS / 1000).unwrap();
     let id = BagId::new(evidenced_bundle::Scope::new("test").unwrap(), slot, Kind::Manual);
-    let mut draft: Draft =
-        layout::draft(&config, &ran.snapshot, id, "0.1.0", std::path::Path::new("/nowhere")).unwrap();
+    let mut draft: Draft = layout::draft(
+        &config,
+        &ran.snapshot,
+        id,
+        &layout::Collector::new("0.1.0"),
+        std::path::Path::new("/nowhere"),
+    )
+    .unwrap();
     // The files of the run are in memory here.
     for (path, bytes) in &ran.files {
         draft.files.insert(BundlePath::new(path.clone()).unwrap(), Content::Bytes(bytes.clone()));
