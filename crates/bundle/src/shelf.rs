@@ -22,6 +22,11 @@ pub trait Shelf {
     fn open(&self, key: &str) -> io::Result<Option<Box<dyn ReadSeek>>>;
     /// The keys that begin with `prefix`, sorted.
     fn list(&self, prefix: &str) -> io::Result<Vec<String>>;
+    /// Whether this says of itself that the zip of `key` was left out on purpose, as a sample pack does. Nobody signs
+    /// those words: what they name is not there, and a verifier lists it as an exception and not as opened.
+    fn left_out(&self, _key: &str) -> bool {
+        false
+    }
 }
 
 /// A folder with the keys of a store as its paths.
