@@ -18,6 +18,7 @@ use crate::digest::{CHUNK_BYTES, Digest, hash_reader};
 use crate::limits::Limits;
 use crate::path::{BundlePath, find_clash};
 use crate::profile::{self, Entry, Headers, Method};
+use crate::sidecar::{Wanted, ZipDigests};
 
 /// What a zip is read from.
 pub trait ReadSeek: Read + Seek + Send {}
@@ -28,6 +29,8 @@ pub struct UntrustedBundle {
     pub(crate) source: Source,
     pub(crate) name: String,
     pub(crate) limits: Limits,
+    /// The digest of the zip, when it has been hashed already.
+    pub(crate) hashed: Option<Digest>,
 }
 
 pub(crate) enum Source {
@@ -44,7 +47,7 @@ impl std::fmt::Debug for UntrustedBundle {
 impl UntrustedBundle {
     /// A zip under the name that it has in its store or folder.
     pub fn open(zip: impl ReadSeek + 'static, name: &str, limits: &Limits) -> Self {
-        Self { source: Source::Zip(Box::new(zip)), name: name.to_owned(), limits: *limits }
+        Self { source: Source::Zip(Box::new(zip)), name: name.to_owned(), limits: *limits, hashed: None }
     }
 
     /// A zip file, or a folder that a zip was unpacked to.
@@ -53,7 +56,7 @@ impl UntrustedBundle {
             // `.` and `..` have no name of their own.
             let path = path.canonicalize()?;
             let name = file_name(&path);
-            return Ok(Self { source: Source::Folder(path), name, limits: *limits });
+            return Ok(Self { source: Source::Folder(path), name, limits: *limits, hashed: None });
         }
         // A pipe or a device could be opened and never end.
         if !path.metadata()?.is_file() {
@@ -61,6 +64,26 @@ impl UntrustedBundle {
         }
         Ok(Self::open(File::open(path)?, &file_name(path), limits))
     }
+
+    /// The digests of a zip, read once and before anything parses it; `None` of a folder.
+    pub fn hash(&mut self, wanted: Wanted) -> Result<Option<ZipDigests>, VerifyError> {
+        let Source::Zip(zip) = &mut self.source else { return Ok(None) };
+        let bytes = length(zip)?;
+        let digests = ZipDigests::read(&mut zip.take(bytes), wanted).map_err(VerifyError::unreadable)?;
+        self.hashed = Some(digests.sha256);
+        Ok(Some(digests))
+    }
+}
+
+/// The length of a zip, which is left at its start.
+fn length(zip: &mut Box<dyn ReadSeek>) -> Result<u64, VerifyError> {
+    let length = zip.seek(SeekFrom::End(0)).map_err(VerifyError::unreadable)?;
+    if length > u64::from(u32::MAX) {
+        let detail = format!("{length} bytes are too many for a zip without zip64");
+        return Err(VerifyError::refused(Check::ZipLimits, detail));
+    }
+    zip.seek(SeekFrom::Start(0)).map_err(VerifyError::unreadable)?;
+    Ok(length)
 }
 
 fn file_name(path: &Path) -> String {
@@ -89,20 +112,16 @@ impl Files {
     /// Step 8: a zip of the profile. `passed` hears of each check.
     pub(crate) fn of_zip(
         mut zip: Box<dyn ReadSeek>,
+        hashed: Option<Digest>,
         limits: &Limits,
         passed: &mut dyn FnMut(Check, String),
     ) -> Result<Self, VerifyError> {
-        let length = zip.seek(SeekFrom::End(0)).map_err(VerifyError::unreadable)?;
-        if length > u64::from(u32::MAX) {
-            return Err(VerifyError::refused(
-                Check::ZipLimits,
-                format!("{length} bytes are too many for a zip without zip64"),
-            ));
-        }
+        let zip_bytes = length(&mut zip)?;
         // The whole file is hashed before anything parses it: that digest names what was judged.
-        zip.seek(SeekFrom::Start(0)).map_err(VerifyError::unreadable)?;
-        let (zip_sha256, zip_bytes) =
-            hash_reader((&mut zip).take(length)).map_err(VerifyError::unreadable)?;
+        let zip_sha256 = match hashed {
+            Some(digest) => digest,
+            None => hash_reader((&mut zip).take(zip_bytes)).map_err(VerifyError::unreadable)?.0,
+        };
         let Headers { root, dos, entries } = profile::check(&mut zip, limits)?;
         let bytes: u64 = entries.iter().map(|entry| entry.bytes).sum();
         passed(Check::ZipEnd, format!("{zip_bytes} bytes, sha256 {zip_sha256}"));

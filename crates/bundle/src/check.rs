@@ -37,7 +37,16 @@ macro_rules! checks {
 }
 
 checks! {
+    TrustRoot 1 "trust-root" "the trust root leads to the fingerprint that was given from outside",
     Keys 1 "keys" "there is a public key to verify with, given from outside the bundle",
+    StatementForm 2 "statement-form" "the statement file is a Sigstore bundle written in the one allowed way",
+    StatementSignature 3 "statement-signature" "a trusted evidence key signed the statement",
+    Tokens 4 "tokens" "a pinned timestamp authority dated the zip or its statement, while the key counted",
+    Statement 5 "statement" "the statement is about the bundle of this name",
+    ZipDigest 6 "zip-digest" "the whole zip, to the last byte, is the one that the statement names",
+    LogProof 7 "log-proof" "the proof is for the statement's number in its log, written in the one allowed way",
+    Checkpoint 7 "checkpoint" "a log key of the trust root, and nobody unknown, signed the checkpoint",
+    Inclusion 7 "inclusion" "the statement is in the log, at its number",
     ZipEnd 8 "zip-end" "the zip ends with one end record: no suffix, comment, second disk or zip64",
     ZipLimits 8 "zip-limits" "the number and the sizes of the files are within the limits",
     ZipHeaders 8 "zip-headers" "every header is of the one form that the writer emits",
@@ -48,6 +57,7 @@ checks! {
     Folder 8 "folder" "the folder holds plain files with safe names only",
     BagName 9 "bag-name" "file, folder and slot have one name",
     TagManifest 9 "tag-manifest" "the tag manifest is one",
+    StatedManifest 9 "stated-manifest" "the tag manifest is the one that the statement names",
     Signature 9 "signature" "a given key signed the tag manifest",
     TagFiles 9 "tag-files" "the tag files are those that were signed",
     BagDeclaration 9 "bag-declaration" "bagit.txt is the standard one",
@@ -55,11 +65,13 @@ checks! {
     Manifest 9 "manifest" "the payload manifest is one",
     FileSet 9 "file-set" "the files are exactly those of the manifests",
     Payload 9 "payload" "every file of the payload is the one that was signed",
+    SshSignature 9 "ssh-signature" "a trusted evidence key made the SSH signature over the zip",
     RunDocuments 10 "run-documents" "config, catalogue, plan and run can be read",
     RunIdentity 10 "run-identity" "the run is the one that the name says",
     Coverage 10 "run-coverage" "there is one row for each planned cell and none besides",
     RunFiles 10 "run-files" "every row has its document and every document its row",
     RunStatus 10 "run-status" "the status of the run is what its rows add up to",
+    RunStatement 10 "run-statement" "the signed statement and the run say the same",
 }
 
 impl fmt::Display for Check {
@@ -79,6 +91,16 @@ pub enum VerifyError {
         /// The file it is about, where it is about one.
         file: Option<String>,
         /// What was found, printable.
+        detail: String,
+    },
+    /// What a check needs is not there: nothing can be said.
+    #[error("{check}: {file}: {detail}")]
+    Missing {
+        /// Which check.
+        check: Check,
+        /// The file that would hold it.
+        file: String,
+        /// What is not there, and what it is needed for; printable.
         detail: String,
     },
     /// The bytes could not be read: nothing can be said.
@@ -102,6 +124,11 @@ impl VerifyError {
     pub(crate) fn in_file(check: Check, file: impl fmt::Display, detail: impl fmt::Display) -> Self {
         let file = Some(printable(&file.to_string()));
         Self::Refused { check, file, detail: printable(&detail.to_string()) }
+    }
+
+    /// What is needed is not in `file`, or there is no such file.
+    pub(crate) fn missing(check: Check, file: impl fmt::Display, detail: impl fmt::Display) -> Self {
+        Self::Missing { check, file: printable(&file.to_string()), detail: printable(&detail.to_string()) }
     }
 
     /// The operating system failed to read.

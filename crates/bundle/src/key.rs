@@ -189,6 +189,16 @@ impl TrustedKeys {
         self.keys.keys()
     }
 
+    /// The key with this id.
+    pub fn by_id(&self, id: &KeyId) -> Option<&PublicKey> {
+        self.keys.get(id)
+    }
+
+    /// The keys, by their ids.
+    pub fn all(&self) -> impl Iterator<Item = &PublicKey> {
+        self.keys.values()
+    }
+
     /// The key whose signature this is.
     pub fn signer(&self, message: &[u8], signature: &[u8; 64]) -> Option<&PublicKey> {
         self.keys.values().find(|key| key.verify_strict(message, signature).is_ok())

@@ -2,10 +2,12 @@
 //!
 //! The specification is `docs/BUNDLE.md`; the numbers of its verification steps are repeated in the code. This crate
 //! has no clock, no network, no randomness and no knowledge of AWS: a seed, an instant and a file are arguments.
-//! Writing ([`seal`]) and reading ([`archive`], [`verify`]) share the grammar of names, manifests and tag files, and
+//! Writing ([`seal`]) and reading ([`archive`], [`attest`], [`verify`]) share the grammar of names, manifests and tag files, and
 //! nothing else. Only verification makes a [`VerifiedBundle`], and every reader of a bundle's contents takes one.
 
+pub mod anchor;
 pub mod archive;
+pub mod attest;
 pub mod bag;
 mod base64;
 pub mod check;
@@ -29,7 +31,9 @@ pub mod run;
 pub mod schedule;
 pub mod seal;
 pub mod shelf;
+pub mod sidecar;
 pub mod sigstore;
+pub mod single;
 pub mod span;
 pub mod sshsig;
 pub mod statement;
@@ -40,7 +44,9 @@ pub mod timestamp;
 pub mod trust;
 pub mod verify;
 
+pub use anchor::Anchor;
 pub use archive::UntrustedBundle;
+pub use attest::{Attested, Demand, Undated, attest};
 pub use check::{Check, VerifyError};
 pub use digest::{Digest, KeyId, hash_reader};
 pub use id::{BagId, Kind, Scope};
@@ -50,6 +56,8 @@ pub use path::BundlePath;
 pub use report::{Report, Verdict, verify_path};
 pub use seal::{Content, Draft, SealError, Sealed, Unsigned, prepare};
 pub use shelf::{FolderShelf, Shelf};
+pub use sidecar::{Sidecars, ZipDigests};
+pub use single::{Verified, verify_bundle};
 pub use span::{Span, SpanError};
 pub use time::UtcSecond;
 pub use verify::VerifiedBundle;

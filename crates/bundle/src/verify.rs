@@ -1,4 +1,5 @@
-//! Verifies a bundle: steps 1, 8, 9 and 10 of `docs/BUNDLE.md`, in that order, stopping at the first that fails.
+//! Verifies what is in a bundle: steps 8, 9 and 10 of `docs/BUNDLE.md`, in that order, stopping at the first that
+//! fails. Step 1 is [`crate::anchor`], steps 2 to 7 are [`crate::attest`], all of them [`crate::verify_bundle`].
 //!
 //! Promised: a [`VerifiedBundle`] is exactly the files that the holder of a given key signed, and its run agrees with
 //! its plan, its catalogue and its documents. Not promised: when it was signed and what else was; that is for the
@@ -16,6 +17,7 @@ use crate::limits::{Limits, SIGNED_MESSAGE_BYTES};
 use crate::manifest::Manifest;
 use crate::path::BundlePath;
 use crate::run::{self, Payload, RunSummary};
+use crate::statement::Snapshot;
 
 /// A bundle that passed every check. There is no other way to make one.
 pub struct VerifiedBundle {
@@ -88,22 +90,21 @@ impl VerifiedBundle {
 impl UntrustedBundle {
     /// Checks the steps of `docs/BUNDLE.md`, in that order, and stops at the first that fails.
     pub fn verify(self, keys: &TrustedKeys) -> Result<VerifiedBundle, VerifyError> {
-        self.verify_with(keys, &mut |_, _| {})
+        self.verify_with(keys, None, &mut |_, _| {})
     }
 
-    /// As [`Self::verify`]; `passed` hears of each check that passes, with what it saw.
+    /// Steps 8 to 10 under these keys, which are never none and never weak. `stated` is what a signed statement says
+    /// of this very zip. `passed` hears of each check that passes, with what it saw.
     pub(crate) fn verify_with(
         self,
         keys: &TrustedKeys,
+        stated: Option<&Snapshot>,
         passed: &mut dyn FnMut(Check, String),
     ) -> Result<VerifiedBundle, VerifyError> {
-        let Self { source, name, limits } = self;
-        // 1. Keys: a `TrustedKeys` is never empty and holds no weak key.
-        passed(Check::Keys, keys.ids().map(ToString::to_string).collect::<Vec<_>>().join(", "));
-
+        let Self { source, name, limits, hashed } = self;
         // 8. The form of the zip, or of the folder.
         let mut files = match source {
-            Source::Zip(zip) => Files::of_zip(zip, &limits, passed)?,
+            Source::Zip(zip) => Files::of_zip(zip, hashed, &limits, passed)?,
             Source::Folder(folder) => {
                 let files = Files::of_folder(folder, &limits)?;
                 passed(Check::Folder, format!("{} files", files.sizes.len()));
@@ -117,6 +118,15 @@ impl UntrustedBundle {
 
         let (tag_manifest, message) = tag_manifest(&mut files)?;
         passed(Check::TagManifest, format!("{} bytes", message.len()));
+        let tagmanifest_sha256 = Digest::of(&message);
+        if let Some(stated) = stated {
+            if stated.tagmanifest_sha256 != tagmanifest_sha256 {
+                let detail =
+                    format!("has sha256 {tagmanifest_sha256}, stated is {}", stated.tagmanifest_sha256);
+                return Err(VerifyError::in_file(Check::StatedManifest, bag::TAG_MANIFEST, detail));
+            }
+            passed(Check::StatedManifest, tagmanifest_sha256.to_string());
+        }
         let key_id = signer(&mut files, &message, keys)?;
         passed(Check::Signature, format!("key {key_id}"));
 
@@ -160,9 +170,42 @@ impl UntrustedBundle {
         // 10. The run.
         let mut of_run = Payload { id: &id, manifest: &manifest, files: &mut files, limits: &limits };
         let run = run::check(&mut of_run, passed)?;
-        let tagmanifest_sha256 = Digest::of(&message);
-        Ok(VerifiedBundle { id, key_id, tagmanifest_sha256, info, manifest, run, files, limits })
+        let mut bundle =
+            VerifiedBundle { id, key_id, tagmanifest_sha256, info, manifest, run, files, limits };
+        if let Some(stated) = stated {
+            same_statement(stated, &Snapshot::of(&mut bundle)?)?;
+            passed(Check::RunStatement, String::new());
+        }
+        Ok(bundle)
     }
+}
+
+/// What was signed about the zip is what the zip says of itself; of policies and image, what it says at all.
+fn same_statement(stated: &Snapshot, found: &Snapshot) -> Result<(), VerifyError> {
+    let digest = |digest: &Option<Digest>| digest.map_or("absent".to_owned(), |digest| digest.to_string());
+    let or = |found: Option<Digest>, stated: Option<Digest>| digest(&found.or(stated));
+    for (what, stated, found) in [
+        ("status", stated.status.word().to_owned(), found.status.word().to_owned()),
+        ("collected.start", stated.started.to_string(), found.started.to_string()),
+        ("collected.end", stated.ended.to_string(), found.ended.to_string()),
+        ("schedule", stated.schedule.clone(), found.schedule.clone()),
+        ("scope.accounts", stated.accounts.to_string(), found.accounts.to_string()),
+        ("scope.regions", stated.regions.to_string(), found.regions.to_string()),
+        ("collector.version", stated.version.clone(), found.version.clone()),
+        ("collector.configDigest", stated.config_sha256.to_string(), found.config_sha256.to_string()),
+        (
+            "collector.policiesDigest",
+            digest(&stated.policies_sha256),
+            or(found.policies_sha256, stated.policies_sha256),
+        ),
+        ("collector.imageDigest", digest(&stated.image_sha256), or(found.image_sha256, stated.image_sha256)),
+    ] {
+        if stated != found {
+            let detail = format!("{what} is {found:?}, the statement says {stated:?}");
+            return Err(VerifyError::in_file(Check::RunStatement, "data/run.json", detail));
+        }
+    }
+    Ok(())
 }
 
 /// The folder is the id, the file is `<id>.zip`, and the time in the headers is the slot.
