@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha512};
 use crate::archive::{ReadSeek, UntrustedBundle};
 use crate::check::VerifyError;
 use crate::digest::{Digest, Hasher, KeyId, for_each_chunk};
-use crate::id::BagId;
+use crate::id::{BagId, Scope};
 use crate::key::{EvidenceKey, KeyError, PublicKey, TrustedKeys};
 use crate::limits::Limits;
 use crate::note::{Checkpoint, KeyName, NoteError, NoteKey};
@@ -124,6 +124,14 @@ pub enum LogError {
         /// What is wrong.
         what: &'static str,
     },
+    /// The log is that of another scope.
+    #[error("{id} is not of scope {scope}, to which this log belongs")]
+    OtherScope {
+        /// The bag.
+        id: BagId,
+        /// Whose log it is.
+        scope: Scope,
+    },
     /// A later slot is in the log already.
     #[error("slot of {id} comes after slot {later} in the log")]
     Overtaken {
@@ -153,6 +161,16 @@ pub enum LogError {
         #[source]
         source: VerifyError,
     },
+}
+
+impl LogError {
+    /// Whether the log itself is in order and only this one zip cannot be in it.
+    pub fn is_about_one_zip(&self) -> bool {
+        matches!(
+            self,
+            Self::Orphan { .. } | Self::Overtaken { .. } | Self::OtherZip { .. } | Self::OtherScope { .. }
+        )
+    }
 }
 
 /// Which of two bundles for one slot is in the log.
@@ -251,6 +269,21 @@ impl<'a> Log<'a> {
     /// oldest first.
     pub fn recover(&mut self) -> Result<Recovered, LogError> {
         let mut recovered = Recovered::default();
+        for id in self.incomplete()? {
+            let logged = self.holds(&id);
+            match logged.and_then(|logged| self.adopt(&id).map(|_| logged)) {
+                Ok(true) => recovered.completed.push(id),
+                Ok(false) => recovered.adopted.push(id),
+                // One bad zip must not keep the others out.
+                Err(error) if error.is_about_one_zip() => recovered.refused.push((id, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(recovered)
+    }
+
+    /// The bags in the store that lack a leaf or a sidecar, oldest first. Claims are finished first.
+    pub fn incomplete(&mut self) -> Result<Vec<BagId>, LogError> {
         let keys: BTreeSet<String> = self.store.list("bundles/")?.into_iter().collect();
         let mut open: Vec<BagId> = Vec::new();
         for key in &keys {
@@ -260,27 +293,18 @@ impl<'a> Log<'a> {
         }
         open.sort_by_key(|id| (id.slot(), id.kind()));
         self.finish_claims()?;
-        for id in open {
-            let logged = matches!(self.search(&self.head()?, &id)?, Search::Found(_));
-            match self.adopt(&id) {
-                Ok(_) if logged => recovered.completed.push(id),
-                Ok(_) => recovered.adopted.push(id),
-                // One bad zip must not keep the others out.
-                Err(
-                    error
-                    @ (LogError::Orphan { .. } | LogError::Overtaken { .. } | LogError::OtherZip { .. }),
-                ) => {
-                    recovered.refused.push((id, error));
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(recovered)
+        Ok(open)
+    }
+
+    /// Whether a bag has its leaf.
+    pub fn holds(&mut self, id: &BagId) -> Result<bool, LogError> {
+        let head = self.finish_claims()?;
+        Ok(matches!(self.search(&head, id)?, Search::Found(_)))
     }
 
     /// Logs the zip that is in the store, after its own signature has been checked. One that is in the log already
     /// gets the sidecars that it lacks.
-    fn adopt(&mut self, id: &BagId) -> Result<Statement, LogError> {
+    pub fn adopt(&mut self, id: &BagId) -> Result<Statement, LogError> {
         let key = id.store_key();
         let orphan = |source| LogError::Orphan { key: key.clone(), source };
         let mut zip = self.open(&key)?;

@@ -105,6 +105,51 @@ pub fn verify(
     nonce: Option<&Nonce>,
     authorities: &Authorities,
 ) -> Result<Token, TimestampError> {
+    let (signed, content, info, time) = open(response, imprint, nonce)?;
+    // 6.
+    let [signer] = signed.signer_infos.0.as_slice() else {
+        return Err(TimestampError::Signers { found: signed.signer_infos.0.len() });
+    };
+    if !signed.digest_algorithms.iter().any(|algorithm| *algorithm == signer.digest_alg) {
+        return Err(TimestampError::Algorithm { found: signer.digest_alg.oid.to_string() });
+    }
+    let pool = signer::pool(&signed, authorities)?;
+    let certificate = signer::certificate(&signer.sid, &pool)?;
+    // 7.
+    let attributes = attributes::check(signer, &content, certificate)?;
+    // 8.
+    certificate.check_purpose()?;
+    // 9.
+    signer::check_signature(signer, certificate, &attributes)?;
+    // 10.
+    authorities.check_chain(certificate, &pool, time)?;
+    Ok(Token {
+        time,
+        imprint: *imprint,
+        serial: hexadecimal(info.serial_number.as_bytes()),
+        policy: info.policy.to_string(),
+        authority: certificate.subject(),
+        signer: certificate.digest(),
+    })
+}
+
+/// The time that an answer states, which nobody vouches for yet: steps 1 to 5 of [`verify`]. For a client that does
+/// not know the authority's root, to tell an answer from something else before it keeps it.
+pub fn stated_time(
+    response: &[u8],
+    imprint: &Digest,
+    nonce: Option<&Nonce>,
+) -> Result<UtcSecond, TimestampError> {
+    let (_, _, _, time) = open(response, imprint, nonce)?;
+    Ok(time)
+}
+
+/// Steps 1 to 5.
+fn open(
+    response: &[u8],
+    imprint: &Digest,
+    nonce: Option<&Nonce>,
+) -> Result<(SignedData, Vec<u8>, TstInfo, UtcSecond), TimestampError> {
     // 1.
     if response.len() > RESPONSE_BYTES {
         return Err(TimestampError::TooLong { bytes: response.len() });
@@ -139,31 +184,7 @@ pub fn verify(
     }
     let unix = i64::try_from(info.gen_time.to_unix_duration().as_secs()).ok();
     let time = unix.and_then(UtcSecond::from_unix).ok_or(TimestampError::Time)?;
-    // 6.
-    let [signer] = signed.signer_infos.0.as_slice() else {
-        return Err(TimestampError::Signers { found: signed.signer_infos.0.len() });
-    };
-    if !signed.digest_algorithms.iter().any(|algorithm| *algorithm == signer.digest_alg) {
-        return Err(TimestampError::Algorithm { found: signer.digest_alg.oid.to_string() });
-    }
-    let pool = signer::pool(&signed, authorities)?;
-    let certificate = signer::certificate(&signer.sid, &pool)?;
-    // 7.
-    let attributes = attributes::check(signer, &content, certificate)?;
-    // 8.
-    certificate.check_purpose()?;
-    // 9.
-    signer::check_signature(signer, certificate, &attributes)?;
-    // 10.
-    authorities.check_chain(certificate, &pool, time)?;
-    Ok(Token {
-        time,
-        imprint: *imprint,
-        serial: hexadecimal(info.serial_number.as_bytes()),
-        policy: info.policy.to_string(),
-        authority: certificate.subject(),
-        signer: certificate.digest(),
-    })
+    Ok((signed, content, info, time))
 }
 
 fn check_imprint(found: &MessageImprint, wanted: &Digest) -> Result<(), TimestampError> {

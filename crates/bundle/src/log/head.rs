@@ -123,9 +123,13 @@ impl Log<'_> {
         Ok(opened.map_err(refused)?.checkpoint)
     }
 
-    /// Looks for the leaf of a bag, newest first. Slots only increase, so a scheduled bag is not behind an older one.
-    pub(super) fn search(&self, head: &Head, id: &BagId) -> Result<Search, LogError> {
-        let (size, mut newest, mut later) = (head.size(), None, None);
+    /// Goes through the leaves, newest first, until `visit` has found what it looks for.
+    fn newest_first<T>(
+        &self,
+        head: &Head,
+        mut visit: impl FnMut(&[u8]) -> Result<Option<T>, LogError>,
+    ) -> Result<Option<T>, LogError> {
+        let size = head.size();
         let mut end = size;
         while let Some(item) = end.checked_sub(1) {
             let Some(tile) = Tile::holding(Row::Entries, item, size) else { break };
@@ -140,20 +144,50 @@ impl Log<'_> {
                 if leaf_hash(leaf) != *hash {
                     return Err(corrupt("a leaf is not that of the tree"));
                 }
-                newest.get_or_insert_with(|| leaf.to_vec());
-                let found = Statement::parse(leaf)?.snapshot.id;
-                if found == *id {
-                    return Ok(Search::Found(leaf.to_vec()));
-                }
-                if (found.kind(), id.kind()) == (Kind::Schedule, Kind::Schedule) {
-                    if found.slot() < id.slot() {
-                        return Ok(later.map_or(Search::Absent(newest), Search::Overtaken));
-                    }
-                    later.get_or_insert(found);
+                if let Some(found) = visit(leaf)? {
+                    return Ok(Some(found));
                 }
             }
             end = item / TILE_WIDTH * TILE_WIDTH;
         }
-        Ok(later.map_or(Search::Absent(newest), Search::Overtaken))
+        Ok(None)
+    }
+
+    /// The newest leaf that a schedule asked for. Claims are finished first.
+    pub fn newest_scheduled(&mut self) -> Result<Option<Statement>, LogError> {
+        let head = self.finish_claims()?;
+        self.newest_first(&head, |leaf| {
+            let statement = Statement::parse(leaf)?;
+            Ok((statement.snapshot.id.kind() == Kind::Schedule).then_some(statement))
+        })
+    }
+
+    /// The newest leaf. Claims are finished first.
+    pub fn newest(&mut self) -> Result<Option<Statement>, LogError> {
+        let head = self.finish_claims()?;
+        self.newest_first(&head, |leaf| Ok(Some(Statement::parse(leaf)?)))
+    }
+
+    /// Looks for the leaf of a bag, newest first. Slots only increase, so a scheduled bag is not behind an older one.
+    pub(super) fn search(&self, head: &Head, id: &BagId) -> Result<Search, LogError> {
+        let (mut newest, mut later) = (None, None);
+        let found = self.newest_first(head, |leaf| {
+            newest.get_or_insert_with(|| leaf.to_vec());
+            let found = Statement::parse(leaf)?.snapshot.id;
+            if found == *id {
+                return Ok(Some(Search::Found(leaf.to_vec())));
+            }
+            if found.scope() != id.scope() {
+                return Err(LogError::OtherScope { id: id.clone(), scope: found.scope().clone() });
+            }
+            if (found.kind(), id.kind()) == (Kind::Schedule, Kind::Schedule) {
+                if found.slot() < id.slot() {
+                    return Ok(Some(later.take().map_or(Search::Absent(newest.take()), Search::Overtaken)));
+                }
+                later.get_or_insert(found);
+            }
+            Ok(None)
+        })?;
+        Ok(found.unwrap_or_else(|| later.map_or(Search::Absent(newest), Search::Overtaken)))
     }
 }

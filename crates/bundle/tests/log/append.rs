@@ -9,7 +9,7 @@ use evidenced_bundle::log::{Log, LogError, Outcome, Signer, SignerError, Writer}
 use evidenced_bundle::note::Checkpoint;
 use evidenced_bundle::statement::{Snapshot, Statement};
 use evidenced_bundle::store::{FolderLogStore, LogStore};
-use evidenced_bundle::{BagId, EvidenceKey, Kind, PublicKey};
+use evidenced_bundle::{BagId, EvidenceKey, Kind, PublicKey, Scope};
 
 use crate::audit::audit;
 use crate::bag::{bag, id, slot, snapshot, writer};
@@ -302,4 +302,27 @@ fn a_changed_object_of_the_log_is_noticed_before_anything_is_signed() {
 fn ids_of_the_model_are_slots_of_one_schedule() {
     assert_eq!(slot(1).to_string(), "2026-10-02T02:00:00Z");
     assert!(BagId::parse(&id(0, Kind::Schedule).to_string()).is_some());
+}
+
+#[test]
+fn a_second_scope_in_one_store_is_refused() {
+    let (store, seen) = filled(1);
+    let (keys, handle) = (keys(), store.writer(0));
+    let mut log = Log::new(&handle, writer(&keys, Some(seen)));
+    let other = BagId::new(Scope::new("other").unwrap(), slot(1), Kind::Schedule);
+    let refused = append(&mut log, &bag(&other, 1, &key(1)));
+    assert!(matches!(refused, Err(LogError::OtherScope { .. })), "{refused:?}");
+    // Its zip is no orphan that a later start would adopt.
+    let recovered = log.recover().unwrap();
+    assert!(matches!(recovered.refused.as_slice(), [(id, LogError::OtherScope { .. })] if *id == other));
+}
+
+#[test]
+fn the_newest_scheduled_leaf_is_behind_the_manual_ones() {
+    let (store, _) = filled(2);
+    let (keys, handle) = (keys(), store.writer(0));
+    let mut log = Log::new(&handle, writer(&keys, None));
+    append(&mut log, &bag(&id(7, Kind::Manual), 1, &key(1))).unwrap();
+    assert_eq!(log.newest().unwrap().unwrap().snapshot.id, id(7, Kind::Manual));
+    assert_eq!(log.newest_scheduled().unwrap().unwrap().snapshot.id, id(1, Kind::Schedule));
 }
