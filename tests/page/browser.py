@@ -148,8 +148,8 @@ class Page:
         self.send("DOM.setFileInputFiles", nodeId=node, files=[str(path) for path in paths])
 
     def fill(self, selector, text):
-        self.run(f"""{{ const field = document.querySelector({json.dumps(selector)});
-            field.value = {json.dumps(text)}; field.dispatchEvent(new Event("input")); }}""")
+        self.run(f"""((field) => {{ field.value = {json.dumps(text)}; field.dispatchEvent(new Event("input")); }})(
+            document.querySelector({json.dumps(selector)}))""")
 
     def screenshot(self, path, dark=False, width=1280, height=900, full=True):
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])

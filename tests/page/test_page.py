@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import pathlib
 import re
 import struct
@@ -26,7 +27,7 @@ KEY_ID = VECTORS["evidence_key"]["keyid"]
 
 
 def test_the_program_prints_the_page_that_is_tested_here():
-    program = ROOT / "target" / "debug" / "evidenced"
+    program = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target") / "debug" / "evidenced"
     assert program.exists(), "build the program first: cargo build"
     printed = subprocess.run([program, "verify-page"], check=True, capture_output=True).stdout
     assert printed.decode() == assemble()
