@@ -16,6 +16,7 @@ use crate::check::{Check, VerifyError};
 use crate::deflate_form;
 use crate::digest::{CHUNK_BYTES, Digest, hash_reader};
 use crate::limits::Limits;
+use crate::parts::{NoParts, PartSource, PartsBeside};
 use crate::path::{BundlePath, find_clash};
 use crate::profile::{self, Entry, Headers, Method};
 use crate::sidecar::{Wanted, ZipDigests};
@@ -25,12 +26,14 @@ pub trait ReadSeek: Read + Seek + Send {}
 impl<T: Read + Seek + Send> ReadSeek for T {}
 
 /// A bundle of which nothing is known yet.
-pub struct UntrustedBundle {
+pub struct UntrustedBundle<'p> {
     pub(crate) source: Source,
     pub(crate) name: String,
     pub(crate) limits: Limits,
     /// The digest of the zip, when it has been hashed already.
     pub(crate) hashed: Option<Digest>,
+    /// Where the parts of its run are.
+    pub(crate) parts: Box<dyn PartSource + 'p>,
 }
 
 pub(crate) enum Source {
@@ -38,31 +41,40 @@ pub(crate) enum Source {
     Folder(PathBuf),
 }
 
-impl std::fmt::Debug for UntrustedBundle {
+impl std::fmt::Debug for UntrustedBundle<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "UntrustedBundle({:?})", self.name)
     }
 }
 
-impl UntrustedBundle {
-    /// A zip under the name that it has in its store or folder.
+impl<'p> UntrustedBundle<'p> {
+    /// A zip under the name that it has in its store or folder; without its parts, if it has any.
     pub fn open(zip: impl ReadSeek + 'static, name: &str, limits: &Limits) -> Self {
-        Self { source: Source::Zip(Box::new(zip)), name: name.to_owned(), limits: *limits, hashed: None }
+        let (source, name) = (Source::Zip(Box::new(zip)), name.to_owned());
+        Self { source, name, limits: *limits, hashed: None, parts: Box::new(NoParts) }
     }
 
-    /// A zip file, or a folder that a zip was unpacked to.
+    /// A zip file, or a folder that a zip was unpacked to. Its parts are those beside it.
     pub fn open_path(path: &Path, limits: &Limits) -> io::Result<Self> {
         if path.is_dir() {
             // `.` and `..` have no name of their own.
             let path = path.canonicalize()?;
             let name = file_name(&path);
-            return Ok(Self { source: Source::Folder(path), name, limits: *limits, hashed: None });
+            let parts = beside(&path);
+            return Ok(Self { source: Source::Folder(path), name, limits: *limits, hashed: None, parts });
         }
         // A pipe or a device could be opened and never end.
         if !path.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a file nor a folder"));
         }
-        Ok(Self::open(File::open(path)?, &file_name(path), limits))
+        let bundle = Self::open(File::open(path)?, &file_name(path), limits);
+        Ok(Self { parts: beside(path), ..bundle })
+    }
+
+    /// With parts from somewhere else than beside it.
+    #[must_use]
+    pub fn with_parts(self, parts: impl PartSource + 'p) -> Self {
+        Self { parts: Box::new(parts), ..self }
     }
 
     /// The digests of a zip, read once and before anything parses it; `None` of a folder.
@@ -73,6 +85,11 @@ impl UntrustedBundle {
         self.hashed = Some(digests.sha256);
         Ok(Some(digests))
     }
+}
+
+fn beside(path: &Path) -> Box<dyn PartSource> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Box::new(PartsBeside(folder.to_owned()))
 }
 
 /// The length of a zip, which is left at its start.
@@ -153,6 +170,14 @@ impl Files {
         }
         let root = file_name(&folder);
         Ok(Self { root, dos: None, zip_sha256: None, sizes, origin: Origin::Folder(folder) })
+    }
+
+    /// The zip that the files are in.
+    pub(crate) fn into_zip(self) -> Option<Box<dyn ReadSeek>> {
+        match self.origin {
+            Origin::Zip { zip, .. } => Some(zip),
+            Origin::Folder(_) => None,
+        }
     }
 
     /// A file as a stream. A zip entry that is not what its headers say ends in an error of kind `InvalidData`.

@@ -4,9 +4,11 @@
 //! is a function of the id and the key id.
 
 use std::fmt;
+use std::num::NonZeroU16;
 
 use crate::digest::KeyId;
 use crate::id::{BagId, Scope};
+use crate::parts::{PartId, PartOf};
 use crate::time::is_date;
 
 /// The whole of `bagit.txt`.
@@ -62,8 +64,10 @@ pub struct BagInfo {
     pub bagging_date: String,
     /// `Evidenced-Key-Id`.
     pub key_id: KeyId,
-    /// `External-Identifier`.
+    /// `External-Identifier`; with `part`, the name of the part.
     pub id: BagId,
+    /// `Bag-Count`, of a part.
+    pub part: Option<PartOf>,
     /// `Payload-Oxum`.
     pub oxum: Oxum,
     /// `Source-Organization`.
@@ -108,12 +112,22 @@ impl BagInfo {
         wrong.map_or(Ok(()), |(key, value)| Err(BagInfoError::Value { key, value: value.clone() }))
     }
 
+    fn part_id(&self) -> Option<PartId> {
+        PartId::new(self.id.clone(), self.part?.number)
+    }
+
     /// The bytes of `bag-info.txt`.
     pub fn print(&self) -> Vec<u8> {
+        let (count, id) = match (self.part, self.part_id()) {
+            (Some(part), Some(id)) => {
+                (format!("Bag-Count: {} of {}\n", part.position, part.count), id.to_string())
+            }
+            _ => (String::new(), self.id.to_string()),
+        };
         format!(
-            "Bag-Group-Identifier: {}\nBag-Software-Agent: {}\nBagging-Date: {}\nEvidenced-Key-Id: {}\n\
+            "{count}Bag-Group-Identifier: {}\nBag-Software-Agent: {}\nBagging-Date: {}\nEvidenced-Key-Id: {}\n\
              External-Identifier: {}\nPayload-Oxum: {}\nSource-Organization: {}\n",
-            self.scope, self.agent, self.bagging_date, self.key_id, self.id, self.oxum, self.organisation
+            self.scope, self.agent, self.bagging_date, self.key_id, id, self.oxum, self.organisation
         )
         .into_bytes()
     }
@@ -129,17 +143,33 @@ impl BagInfo {
                 .map(|value| (key, value))
                 .ok_or(BagInfoError::Line { line: index + 1, expected: key })
         };
+        let part_of =
+            if bytes.starts_with(b"Bag-Count") { Some(read(value("Bag-Count")?, count)?) } else { None };
         let scope = read(value("Bag-Group-Identifier")?, Scope::new)?;
         let agent = read(value("Bag-Software-Agent")?, |text| Some(text.to_owned()))?;
         let bagging_date = read(value("Bagging-Date")?, |text| Some(text.to_owned()))?;
         let key_id = read(value("Evidenced-Key-Id")?, KeyId::parse)?;
-        let id = read(value("External-Identifier")?, BagId::parse)?;
+        let identifier = value("External-Identifier")?;
+        let (id, part) = match part_of {
+            None => (read(identifier, BagId::parse)?, None),
+            Some((position, count)) => {
+                let part = read(identifier, PartId::parse)?;
+                (part.root().clone(), Some(PartOf { number: part.number(), position, count }))
+            }
+        };
         let oxum = read(value("Payload-Oxum")?, Oxum::parse)?;
         let organisation = read(value("Source-Organization")?, |text| Some(text.to_owned()))?;
-        let info = Self { scope, agent, bagging_date, key_id, id, oxum, organisation };
+        let info = Self { scope, agent, bagging_date, key_id, id, part, oxum, organisation };
         info.check()?;
         if info.print() == bytes { Ok(info) } else { Err(BagInfoError::End) }
     }
+}
+
+/// `1 of 3`, counted from 1.
+fn count(text: &str) -> Option<(NonZeroU16, NonZeroU16)> {
+    let (position, count) = text.split_once(" of ")?;
+    let (position, count) = (position.parse().ok()?, count.parse().ok()?);
+    (position <= count).then_some((position, count))
 }
 
 fn read<'a, T>(
@@ -184,6 +214,44 @@ left out, nor that AWS was asked the right questions: data/catalogue.json and da
     )
 }
 
+/// The text of `README.txt` of a root whose evidence lies in parts.
+pub fn divided_readme(id: &BagId, key_id: &KeyId) -> String {
+    let readme = readme(id, key_id);
+    format!(
+        "{readme}
+PARTS. The run is larger than one zip: the folders data/evidence and data/raw are in the zips that data/parts.json
+names, which lie beside {id}.zip. They are not signed: the digests in data/parts.json are. With the parts beside this
+folder, run this in it:
+
+sed 's/}},{{/\\n/g' data/parts.json | sed 's/.*\"name\":\"\\([^\"]*\\)\",\"sha256\":\"\\([0-9a-f]*\\)\".*/\\2  ..\\/\\1/' | sha256sum -c --strict
+
+Then unpack each part and run the commands of its own README.txt. evidenced-verify does all of this by itself.
+"
+    )
+}
+
+/// The text of `README.txt` of a part.
+pub fn part_readme(part: &PartId) -> String {
+    let root = part.root();
+    format!(
+        "{part}
+
+This folder is a bag (BagIt 1.0, RFC 8493): a part of the evidence of run {root}, which is larger than one
+zip. It is not signed. The signed bag {root}.zip names the SHA-256 of {part}.zip in its
+data/parts.json: verify that bag first, and compare.
+
+VERIFY WITH COMMON TOOLS. Run these in this folder. All of them must succeed:
+
+sha256sum -c --strict tagmanifest-sha256.txt && sha256sum -c --strict manifest-sha256.txt
+test \"$(find data -type f | wc -l)\" -eq \"$(wc -l < manifest-sha256.txt)\" && test -z \"$(find . -type l)\"
+
+VERIFY WITH EVIDENCED. Without unpacking, with all parts beside the root:
+
+  evidenced-verify {root}.zip --key evidence.pub.pem
+"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,6 +264,7 @@ mod tests {
             bagging_date: "2026-10-01".into(),
             key_id: KeyId::parse(&"ab".repeat(32)).unwrap(),
             id: BagId::parse("evidence-demo-20261001T020000Z").unwrap(),
+            part: None,
             oxum: Oxum { bytes: 835, files: 5 },
             organisation: "Müller & Söhne GmbH".into(),
         }

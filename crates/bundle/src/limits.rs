@@ -17,6 +17,8 @@ pub struct Limits {
     pub manifest_bytes: u64,
     /// One of `config.json`, `catalogue.json`, `plan.json`, `run.json`, `run/<account>.json`: these are held in memory.
     pub json_bytes: u64,
+    /// Parts of a run.
+    pub parts: u64,
     /// Cells of a run: planned, and rows.
     pub cells: u64,
 }
@@ -30,6 +32,8 @@ impl Default for Limits {
             tag_file_bytes: 64 << 10,
             manifest_bytes: 8 << 20,
             json_bytes: 64 << 20,
+            // Each part that is there is an open file until the bundle is dropped.
+            parts: 500,
             cells: 2_000_000,
         }
     }

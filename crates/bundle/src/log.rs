@@ -17,12 +17,13 @@ use std::io::{self, Seek, SeekFrom};
 use sha2::{Digest as _, Sha512};
 
 use crate::archive::{ReadSeek, UntrustedBundle};
-use crate::check::VerifyError;
+use crate::check::{Check, VerifyError};
 use crate::digest::{Digest, Hasher, KeyId, for_each_chunk};
 use crate::id::{BagId, Scope};
 use crate::key::{EvidenceKey, KeyError, PublicKey, TrustedKeys};
 use crate::limits::Limits;
 use crate::note::{Checkpoint, KeyName, NoteError, NoteKey};
+use crate::parts::PartsIn;
 use crate::sshsig::Sha512Digest;
 use crate::statement::{Snapshot, Statement, StatementError};
 use crate::store::{Creation, LogStore, StoreError};
@@ -315,9 +316,15 @@ impl<'a> Log<'a> {
         }
         zip.seek(SeekFrom::Start(0)).map_err(|source| LogError::Zip { id: id.clone(), source })?;
         let bundle = UntrustedBundle::open(zip, &id.file_name(), &self.writer.limits);
+        let bundle = bundle.with_parts(PartsIn::new(self.store, id));
         let keys = TrustedKeys::new(self.evidence_keys.iter().cloned());
         let corrupt = LogError::Corrupt { key: key.clone(), what: "there is no key to verify it with" };
         let mut bundle = bundle.verify(&keys.ok_or(corrupt)?).map_err(orphan)?;
+        // Parts are stored before their root, so this is no writer's crash.
+        if let Some(absent) = bundle.parts().absent.first() {
+            let (name, what) = (absent.part.file_name(), "is not in the store");
+            return Err(orphan(VerifyError::missing(Check::Parts, name, what)));
+        }
         let snapshot = Snapshot::of(&mut bundle).map_err(orphan)?;
         self.settle(&snapshot, &sha512)
     }

@@ -287,7 +287,8 @@ pub fn verify_path(path: &Path, keys: &TrustedKeys, limits: &Limits) -> Report {
     let verified = verified.map(|verified| verified.bundle);
     let mut report = match verified {
         Ok(bundle) => {
-            let exceptions = exceptions(bundle.run());
+            let mut exceptions = exceptions(bundle.run());
+            exceptions.extend(bundle.parts().exceptions());
             let verdict =
                 if exceptions.is_empty() { Verdict::Genuine } else { Verdict::GenuineWithExceptions };
             Report {

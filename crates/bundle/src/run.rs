@@ -22,6 +22,7 @@ pub(crate) use documents::Payload;
 use documents::{CatalogueDocument, ConfigDocument, PlanDocument, RunDocument, RunPart, RunScope};
 use matrix::Matrix;
 use rows::{Tally, is_orphan, take_row};
+pub(crate) use rows::{Wanted, agrees};
 
 /// The region of cells that belong to no region.
 pub const GLOBAL: &str = "global";
@@ -30,7 +31,7 @@ const CATALOGUE: &str = "data/catalogue.json";
 const PLAN: &str = "data/plan.json";
 const RUN: &str = "data/run.json";
 const RUN_PARTS: &str = "data/run/";
-const EVIDENCE: &str = "data/evidence/";
+pub(crate) const EVIDENCE: &str = "data/evidence/";
 
 /// What became of a cell: the table of `docs/EVIDENCE.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -234,6 +235,10 @@ pub(crate) fn check(
                     }
                     take_row(payload, &matrix, &mut tally, row)?;
                 }
+                if payload.parts.is_divided() {
+                    tally.finish(account.unwrap_or_default(), &matrix);
+                    payload.parts.advance(account, payload.info, payload.limits)?;
+                }
             }
         }
         _ => {
@@ -242,14 +247,20 @@ pub(crate) fn check(
     }
     coverage(payload.id, &run, &matrix, &tally)?;
     passed(Check::Coverage, format!("{} rows, {} planned cells", tally.rows, matrix.planned_count()));
+    payload.parts.advance(None, payload.info, payload.limits)?;
+    passed(Check::PartBags, payload.parts.to_string());
 
     let evidence = payload.manifest.files().keys().filter(|path| path.as_str().starts_with(EVIDENCE)).count();
-    if u64::try_from(evidence).ok() != Some(tally.documents) {
+    // Documents in parts were held against the rows there.
+    if !payload.parts.is_divided() && u64::try_from(evidence).ok() != Some(tally.documents) {
         let orphan = payload.manifest.files().keys().find(|path| is_orphan(path, &tally.seen));
         let file = orphan.map_or(EVIDENCE, BundlePath::as_str);
         return Err(VerifyError::in_file(Check::RunFiles, file, "belongs to no row of run.json"));
     }
-    passed(Check::RunFiles, format!("{evidence} documents"));
+    let unread = payload.parts.unread();
+    let absent =
+        if unread > 0 { format!(", {unread} of them in parts that are absent") } else { String::new() };
+    passed(Check::RunFiles, format!("{} documents{absent}", tally.documents));
 
     let status = status(&run, &tally)?;
     totals(&run, &tally)?;
@@ -336,12 +347,7 @@ fn coverage(id: &BagId, run: &RunDocument, matrix: &Matrix, tally: &Tally) -> Re
     if tally.planned == matrix.planned_count() {
         return Ok(());
     }
-    let missing = matrix.planned().find(|(account, region, item)| {
-        let items = tally.seen.get(*account).and_then(|regions| regions.get(*region));
-        !items.is_some_and(|items| items.contains(*item))
-    });
-    let (account, region, item) = missing.unwrap_or_default();
-    refuse(format!("planned cell {account} {region} {item} has no row"))
+    refuse(format!("planned cell {} has no row", tally.first_missing(matrix).unwrap_or_default()))
 }
 
 /// `complete` when no gap is open, `partial` when one is, `missed` when there was no run.

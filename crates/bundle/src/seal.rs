@@ -4,7 +4,7 @@
 //! [`prepare`] computes every tag file and the message to sign; [`Unsigned::seal`] refuses a signature that does not
 //! verify before it writes anything, and a file whose bytes are no longer those that were hashed when it was written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::PathBuf;
@@ -18,6 +18,7 @@ use crate::id::{BagId, Scope};
 use crate::key::{KeyError, PublicKey};
 use crate::limits::{Limits, SIGNED_MESSAGE_BYTES};
 use crate::manifest::Manifest;
+use crate::parts::{PARTS, PartId, PartOf, PartRecord, order};
 use crate::path::{BundlePath, PathError, find_clash};
 use crate::time::UtcSecond;
 
@@ -72,6 +73,12 @@ pub enum SealError {
     /// A file outside `data/`.
     #[error("file {path} is not under data/")]
     NotPayload {
+        /// Its path.
+        path: BundlePath,
+    },
+    /// Evidence in the root of a run that is cut into parts, or anything else in a part.
+    #[error("file {path} belongs into {}", if order(.path).is_some() { "a part" } else { "the root" })]
+    OtherBag {
         /// Its path.
         path: BundlePath,
     },
@@ -143,10 +150,7 @@ pub enum SealError {
 pub struct Unsigned {
     id: BagId,
     key_id: KeyId,
-    payload: BTreeMap<BundlePath, Content>,
-    tag_files: BTreeMap<BundlePath, Vec<u8>>,
-    tag_manifest: Vec<u8>,
-    uncompressed_bytes: u64,
+    bag: Tagged,
 }
 
 /// What was written.
@@ -162,6 +166,52 @@ pub struct Sealed {
     pub uncompressed_bytes: u64,
 }
 
+/// A part of a run, which carries no signature: the root that is sealed after it names its digest.
+#[derive(Debug)]
+pub struct PartDraft {
+    /// The name of the root.
+    pub id: BagId,
+    /// Which part this is.
+    pub part: PartOf,
+    /// `Source-Organization`.
+    pub organisation: String,
+    /// `Bag-Software-Agent`, as `evidenced 0.1.0`.
+    pub agent: String,
+    /// `Bagging-Date`, `YYYY-MM-DD`.
+    pub bagging_date: String,
+    /// Evidence and raw bodies, nothing else.
+    pub files: BTreeMap<BundlePath, Content>,
+}
+
+/// A part that was written. Its zip is hashed in a second read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedPart {
+    /// Its name.
+    pub part: PartId,
+    /// Entries of the zip.
+    pub entries: u64,
+    /// All files together before compression.
+    pub uncompressed_bytes: u64,
+    /// Accounts whose files are in it, sorted.
+    pub accounts: Vec<String>,
+}
+
+impl SealedPart {
+    /// The line of `data/parts.json`, with what the second read found.
+    pub fn record(self, sha256: Digest, size: u64) -> PartRecord {
+        PartRecord { part: self.part, sha256, size, entries: self.entries, accounts: self.accounts }
+    }
+}
+
+/// A bag whose tag files are computed.
+#[derive(Debug)]
+struct Tagged {
+    payload: BTreeMap<BundlePath, Content>,
+    tag_files: BTreeMap<BundlePath, Vec<u8>>,
+    tag_manifest: Vec<u8>,
+    uncompressed_bytes: u64,
+}
+
 /// Computes the tag files of a draft.
 pub fn prepare(draft: Draft, key_id: &KeyId, limits: &Limits) -> Result<Unsigned, SealError> {
     let Draft { id, scope, slot, organisation, agent, bagging_date, files } = draft;
@@ -172,6 +222,74 @@ pub fn prepare(draft: Draft, key_id: &KeyId, limits: &Limits) -> Result<Unsigned
     if slot != id.slot() {
         return Err(other("slot", slot.to_string()));
     }
+    let divided = files.contains_key(PARTS);
+    if let Some(path) = files.keys().find(|path| divided && order(path).is_some()) {
+        return Err(SealError::OtherBag { path: path.clone() });
+    }
+    let readme = if divided { bag::divided_readme(&id, key_id) } else { bag::readme(&id, key_id) };
+    let oxum = Oxum::default();
+    let info = BagInfo {
+        scope,
+        agent,
+        bagging_date,
+        key_id: *key_id,
+        id: id.clone(),
+        part: None,
+        oxum,
+        organisation,
+    };
+    let bag = tag(info, readme, files, limits)?;
+    Ok(Unsigned { id, key_id: *key_id, bag })
+}
+
+/// Writes a part. `out` must be empty and at its start. When this returns an error, what is in `out` is no part and is
+/// to be thrown away.
+pub fn seal_part<W: Write + Seek>(
+    draft: PartDraft,
+    key_id: &KeyId,
+    limits: &Limits,
+    out: W,
+) -> Result<SealedPart, SealError> {
+    let PartDraft { id, part: of, organisation, agent, bagging_date, files } = draft;
+    let too_many = || SealError::TooLarge {
+        what: "the number of a part",
+        found: u64::from(of.number.get()),
+        limit: 9_999,
+    };
+    let part = PartId::new(id.clone(), of.number).ok_or_else(too_many)?;
+    let mut accounts = BTreeSet::new();
+    for path in files.keys() {
+        let (account, _, _) = order(path).ok_or_else(|| SealError::OtherBag { path: path.clone() })?;
+        accounts.insert(account.to_owned());
+    }
+    let info = BagInfo {
+        scope: id.scope().clone(),
+        agent,
+        bagging_date,
+        key_id: *key_id,
+        id,
+        part: Some(of),
+        oxum: Oxum::default(),
+        organisation,
+    };
+    let slot = part.root().slot();
+    let Tagged { payload, tag_files, tag_manifest, uncompressed_bytes } =
+        tag(info, bag::part_readme(&part), files, limits)?;
+    let mut files = payload;
+    files.extend(tag_files.into_iter().map(|(path, bytes)| (path, Content::Bytes(bytes))));
+    files.insert(BundlePath::new(bag::TAG_MANIFEST)?, Content::Bytes(tag_manifest));
+    let entries = write_zip(&part.to_string(), slot, files, out)?;
+    Ok(SealedPart { part, entries, uncompressed_bytes, accounts: accounts.into_iter().collect() })
+}
+
+/// Hashes what is in memory, sums up, and writes the tag files.
+fn tag(
+    info: BagInfo,
+    readme: String,
+    files: BTreeMap<BundlePath, Content>,
+    limits: &Limits,
+) -> Result<Tagged, SealError> {
+    let slot = info.id.slot();
     slot.dos().ok_or(SealError::Slot { slot })?;
     if let Some(path) = files.keys().find(|path| !path.is_payload()) {
         return Err(SealError::NotPayload { path: path.clone() });
@@ -192,12 +310,12 @@ pub fn prepare(draft: Draft, key_id: &KeyId, limits: &Limits) -> Result<Unsigned
         oxum.files += 1;
         digests.insert(path.clone(), digest);
     }
-    let info = BagInfo { scope, agent, bagging_date, key_id: *key_id, id: id.clone(), oxum, organisation };
+    let info = BagInfo { oxum, ..info };
     info.check()?;
 
     let mut tag_files = BTreeMap::new();
     for (name, bytes) in [
-        (bag::README, bag::readme(&id, key_id).into_bytes()),
+        (bag::README, readme.into_bytes()),
         (bag::BAG_INFO, info.print()),
         (bag::BAGIT, bag::BAG_DECLARATION.as_bytes().to_vec()),
         (bag::MANIFEST, Manifest::new(digests).print()),
@@ -216,7 +334,7 @@ pub fn prepare(draft: Draft, key_id: &KeyId, limits: &Limits) -> Result<Unsigned
         length(&tag_manifest),
         u64::try_from(SIGNED_MESSAGE_BYTES).unwrap_or(0),
     )?;
-    Ok(Unsigned { id, key_id: *key_id, payload: files, tag_files, tag_manifest, uncompressed_bytes })
+    Ok(Tagged { payload: files, tag_files, tag_manifest, uncompressed_bytes })
 }
 
 fn within(what: &'static str, found: u64, limit: u64) -> Result<(), SealError> {
@@ -230,7 +348,7 @@ fn length(bytes: &[u8]) -> u64 {
 impl Unsigned {
     /// The message to sign: the bytes of `tagmanifest-sha256.txt`.
     pub fn message(&self) -> &[u8] {
-        &self.tag_manifest
+        &self.bag.tag_manifest
     }
 
     /// The name of the bag.
@@ -244,44 +362,54 @@ impl Unsigned {
         self,
         signature: [u8; 64],
         key: &PublicKey,
-        mut out: W,
+        out: W,
     ) -> Result<Sealed, SealError> {
         if *key.id() != self.key_id {
             return Err(SealError::OtherKey { found: *key.id(), expected: self.key_id });
         }
         // A wrong key, a prehashed signature or a flipped bit stops here, before there is anything to publish.
-        key.verify_strict(&self.tag_manifest, &signature)?;
-        if out.stream_position().map_err(SealError::Write)? != 0 {
-            return Err(SealError::Write(io::Error::other("the output is not at its start")));
-        }
+        let Tagged { payload, tag_files, tag_manifest, uncompressed_bytes } = self.bag;
+        key.verify_strict(&tag_manifest, &signature)?;
 
-        let tagmanifest_sha256 = Digest::of(&self.tag_manifest);
-        let mut files = self.payload;
-        for (path, bytes) in self.tag_files {
-            files.insert(path, Content::Bytes(bytes));
-        }
-        files.insert(BundlePath::new(bag::TAG_MANIFEST)?, Content::Bytes(self.tag_manifest));
+        let tagmanifest_sha256 = Digest::of(&tag_manifest);
+        let mut files = payload;
+        files.extend(tag_files.into_iter().map(|(path, bytes)| (path, Content::Bytes(bytes))));
+        files.insert(BundlePath::new(bag::TAG_MANIFEST)?, Content::Bytes(tag_manifest));
         files.insert(BundlePath::new(bag::SIGNATURE)?, Content::Bytes(signature.to_vec()));
 
-        let options = options(self.id.slot())?;
-        let mut zip = ZipWriter::new(out);
-        let mut entries = 0;
-        for (path, content) in files {
-            zip.start_file(format!("{}/{path}", self.id), options).map_err(zip_error)?;
-            match content {
-                Content::Bytes(bytes) => zip.write_all(&bytes).map_err(SealError::Write)?,
-                Content::File { path: from, sha256, bytes } => {
-                    let found = copy(&from, &path, &mut zip)?;
-                    if found != (sha256, bytes) {
-                        return Err(SealError::Changed { path, found: found.0, expected: sha256 });
-                    }
+        let entries = write_zip(&self.id.to_string(), self.id.slot(), files, out)?;
+        Ok(Sealed { id: self.id, tagmanifest_sha256, entries, uncompressed_bytes })
+    }
+}
+
+/// Writes the files into one folder of a zip of the profile; how many there are.
+fn write_zip<W: Write + Seek>(
+    folder: &str,
+    slot: UtcSecond,
+    files: BTreeMap<BundlePath, Content>,
+    mut out: W,
+) -> Result<u64, SealError> {
+    if out.stream_position().map_err(SealError::Write)? != 0 {
+        return Err(SealError::Write(io::Error::other("the output is not at its start")));
+    }
+    let options = options(slot)?;
+    let mut zip = ZipWriter::new(out);
+    let mut entries = 0;
+    for (path, content) in files {
+        zip.start_file(format!("{folder}/{path}"), options).map_err(zip_error)?;
+        match content {
+            Content::Bytes(bytes) => zip.write_all(&bytes).map_err(SealError::Write)?,
+            Content::File { path: from, sha256, bytes } => {
+                let found = copy(&from, &path, &mut zip)?;
+                if found != (sha256, bytes) {
+                    return Err(SealError::Changed { path, found: found.0, expected: sha256 });
                 }
             }
-            entries += 1;
         }
-        zip.finish().map_err(zip_error)?.flush().map_err(SealError::Write)?;
-        Ok(Sealed { id: self.id, tagmanifest_sha256, entries, uncompressed_bytes: self.uncompressed_bytes })
+        entries += 1;
     }
+    zip.finish().map_err(zip_error)?.flush().map_err(SealError::Write)?;
+    Ok(entries)
 }
 
 /// Copies a file into the zip and hashes what was copied.

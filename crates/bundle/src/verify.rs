@@ -15,6 +15,7 @@ use crate::id::BagId;
 use crate::key::TrustedKeys;
 use crate::limits::{Limits, SIGNED_MESSAGE_BYTES};
 use crate::manifest::Manifest;
+use crate::parts::{PartId, PartRecord, Parts, PartsSeen};
 use crate::path::BundlePath;
 use crate::run::{self, Payload, RunSummary};
 use crate::statement::Snapshot;
@@ -28,6 +29,7 @@ pub struct VerifiedBundle {
     manifest: Manifest,
     run: RunSummary,
     files: Files,
+    parts: Parts,
     limits: Limits,
 }
 
@@ -58,7 +60,7 @@ impl VerifiedBundle {
         &self.run
     }
 
-    /// The payload manifest: every file under `data/` with its digest.
+    /// The payload manifest: every file under `data/` of the root with its digest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -73,9 +75,30 @@ impl VerifiedBundle {
         self.files.zip_sha256.as_ref()
     }
 
-    /// The bytes of a file of the payload, held against the manifest once more.
+    /// The parts that its run was cut into, if it was.
+    pub fn parts(&self) -> PartsSeen {
+        let (count, absent) = self.parts.absent();
+        PartsSeen {
+            count,
+            absent: absent.cloned().collect(),
+            unread_documents: self.parts.unread(),
+            unlisted: self.parts.unlisted.clone(),
+        }
+    }
+
+    /// `data/parts.json`.
+    pub fn part_records(&self) -> impl Iterator<Item = &PartRecord> {
+        self.parts.records()
+    }
+
+    /// The bytes of a file of the payload, wherever it lies, held against the manifest once more.
     pub fn read(&mut self, path: &BundlePath) -> Result<Vec<u8>, VerifyError> {
         let digest = self.manifest.digest(path).copied();
+        if digest.is_none()
+            && let Some(bytes) = self.parts.read(path, &self.limits)?
+        {
+            return Ok(bytes);
+        }
         let digest =
             digest.ok_or_else(|| VerifyError::in_file(Check::FileSet, path, "is not in the bundle"))?;
         let bytes = self.files.read(path, self.limits.entry_bytes, Check::Payload)?;
@@ -87,8 +110,9 @@ impl VerifiedBundle {
     }
 }
 
-impl UntrustedBundle {
-    /// Checks the steps of `docs/BUNDLE.md`, in that order, and stops at the first that fails.
+impl UntrustedBundle<'_> {
+    /// Checks the steps of `docs/BUNDLE.md`, in that order, and stops at the first that fails. Parts may be absent:
+    /// [`VerifiedBundle::parts`] says which.
     pub fn verify(self, keys: &TrustedKeys) -> Result<VerifiedBundle, VerifyError> {
         self.verify_with(keys, None, &mut |_, _| {})
     }
@@ -101,7 +125,7 @@ impl UntrustedBundle {
         stated: Option<&Snapshot>,
         passed: &mut dyn FnMut(Check, String),
     ) -> Result<VerifiedBundle, VerifyError> {
-        let Self { source, name, limits, hashed } = self;
+        let Self { source, name, limits, hashed, parts: mut place } = self;
         // 8. The form of the zip, or of the folder.
         let mut files = match source {
             Source::Zip(zip) => Files::of_zip(zip, hashed, &limits, passed)?,
@@ -155,7 +179,7 @@ impl UntrustedBundle {
         }
         passed(Check::Manifest, format!("{} files", manifest.files().len()));
 
-        file_set(&files, &manifest)?;
+        file_set(&files, &manifest, &[bag::TAG_MANIFEST, bag::SIGNATURE])?;
         passed(Check::FileSet, format!("{} files", files.sizes.len()));
 
         let oxum = payload(&mut files, &manifest)?;
@@ -167,11 +191,18 @@ impl UntrustedBundle {
             passed(Check::ZipContent, String::new());
         }
 
+        let mut parts = Parts::find(&id, &mut files, &manifest, place.as_mut(), &limits)?;
+        passed(Check::Parts, parts.to_string());
+
         // 10. The run.
-        let mut of_run = Payload { id: &id, manifest: &manifest, files: &mut files, limits: &limits };
-        let run = run::check(&mut of_run, passed)?;
+        let run = {
+            let (files, parts) = (&mut files, &mut parts);
+            let mut of_run =
+                Payload { id: &id, info: &info, manifest: &manifest, files, parts, limits: &limits };
+            run::check(&mut of_run, passed)?
+        };
         let mut bundle =
-            VerifiedBundle { id, key_id, tagmanifest_sha256, info, manifest, run, files, limits };
+            VerifiedBundle { id, key_id, tagmanifest_sha256, info, manifest, run, files, parts, limits };
         if let Some(stated) = stated {
             same_statement(stated, &Snapshot::of(&mut bundle)?)?;
             passed(Check::RunStatement, String::new());
@@ -212,7 +243,13 @@ fn same_statement(stated: &Snapshot, found: &Snapshot) -> Result<(), VerifyError
 fn one_name(files: &Files, name: &str) -> Result<BagId, VerifyError> {
     let refuse = |detail: String| VerifyError::refused(Check::BagName, detail);
     let id = BagId::parse(&files.root);
-    let id = id.ok_or_else(|| refuse(format!("folder {:?} is not the name of a bundle", files.root)))?;
+    let id = id.ok_or_else(|| match PartId::parse(&files.root) {
+        Some(part) => refuse(format!(
+            "{part} is a part and is not signed: verify {}, which names it",
+            part.root().file_name()
+        )),
+        None => refuse(format!("folder {:?} is not the name of a bundle", files.root)),
+    })?;
     let is_zip = name.to_ascii_lowercase().ends_with(".zip");
     if is_zip && name != id.file_name() {
         return Err(refuse(format!("file {name:?} should be {:?}", id.file_name())));
@@ -227,7 +264,7 @@ fn one_name(files: &Files, name: &str) -> Result<BagId, VerifyError> {
 }
 
 /// The signed message, and what it says: the grammar comes before the signature.
-fn tag_manifest(files: &mut Files) -> Result<(Manifest, Vec<u8>), VerifyError> {
+pub(crate) fn tag_manifest(files: &mut Files) -> Result<(Manifest, Vec<u8>), VerifyError> {
     let refuse = |detail: String| VerifyError::in_file(Check::TagManifest, bag::TAG_MANIFEST, detail);
     let limit = u64::try_from(SIGNED_MESSAGE_BYTES).unwrap_or(0);
     let message = files.read(&tag_path(bag::TAG_MANIFEST)?, limit, Check::TagManifest)?;
@@ -249,7 +286,7 @@ fn signer(files: &mut Files, message: &[u8], keys: &TrustedKeys) -> Result<KeyId
 }
 
 /// The bytes of the four tag files, in the order of their names.
-fn tag_files(
+pub(crate) fn tag_files(
     files: &mut Files,
     tag_manifest: &Manifest,
     limits: &Limits,
@@ -268,8 +305,8 @@ fn tag_files(
 }
 
 /// Both ways: nothing is listed that is not there, nothing is there that is not listed (`fetch.txt` included).
-fn file_set(files: &Files, manifest: &Manifest) -> Result<(), VerifyError> {
-    let around = bag::TAG_FILES.iter().chain([&bag::TAG_MANIFEST, &bag::SIGNATURE]).copied();
+pub(crate) fn file_set(files: &Files, manifest: &Manifest, around: &[&str]) -> Result<(), VerifyError> {
+    let around = bag::TAG_FILES.iter().chain(around).copied();
     let listed: BTreeSet<&str> = manifest.files().keys().map(BundlePath::as_str).chain(around).collect();
     let there: BTreeSet<&str> = files.sizes.keys().map(BundlePath::as_str).collect();
     if let Some(path) = there.difference(&listed).next() {
@@ -282,7 +319,7 @@ fn file_set(files: &Files, manifest: &Manifest) -> Result<(), VerifyError> {
 }
 
 /// Every file of the payload has the digest of the manifest; how much there is.
-fn payload(files: &mut Files, manifest: &Manifest) -> Result<Oxum, VerifyError> {
+pub(crate) fn payload(files: &mut Files, manifest: &Manifest) -> Result<Oxum, VerifyError> {
     let mut oxum = Oxum::default();
     for (path, expected) in manifest.files() {
         let (digest, bytes) = files.hash(path)?;
@@ -301,6 +338,9 @@ fn bag_info(bytes: &[u8], id: &BagId, key_id: &KeyId, oxum: Oxum) -> Result<BagI
     let wrong = |what, found: String, expected: String| {
         Err(refuse(format!("{what} is {found}, expected {expected}")))
     };
+    if let Some(part) = info.part {
+        return wrong("Bag-Count", part.position.to_string(), "none".to_owned());
+    }
     if info.id != *id {
         return wrong("External-Identifier", info.id.to_string(), id.to_string());
     }
@@ -320,6 +360,6 @@ fn tag_path(name: &str) -> Result<BundlePath, VerifyError> {
     BundlePath::new(name).map_err(|error| VerifyError::refused(Check::TagManifest, error))
 }
 
-fn with_source(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_source(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }

@@ -10,19 +10,23 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use crate::archive::Files;
+use crate::bag::BagInfo;
 use crate::check::{Check, VerifyError};
 use crate::digest::Digest;
 use crate::id::BagId;
 use crate::limits::Limits;
 use crate::manifest::Manifest;
+use crate::parts::Parts;
 use crate::path::BundlePath;
 use crate::run::Acceptance;
 
 /// The payload of a bundle whose manifest has been verified.
 pub(crate) struct Payload<'a> {
     pub(crate) id: &'a BagId,
+    pub(crate) info: &'a BagInfo,
     pub(crate) manifest: &'a Manifest,
     pub(crate) files: &'a mut Files,
+    pub(crate) parts: &'a mut Parts,
     pub(crate) limits: &'a Limits,
 }
 

@@ -94,10 +94,16 @@ impl Matrix {
 
     /// The planned cells, one by one.
     pub(super) fn planned(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        self.accounts.iter().flat_map(move |(account, Account { regions, .. })| {
-            let global = self.global_items.iter().map(move |item| (account.as_str(), GLOBAL, item.as_str()));
+        let cells = |account| self.planned_of(account).map(move |(region, item)| (account, region, item));
+        self.accounts.keys().flat_map(move |account| cells(account.as_str()))
+    }
+
+    /// Region and item of the planned cells of one account.
+    pub(super) fn planned_of(&self, account: &str) -> impl Iterator<Item = (&str, &str)> {
+        self.accounts.get(account).into_iter().flat_map(move |Account { regions, .. }| {
+            let global = self.global_items.iter().map(move |item| (GLOBAL, item.as_str()));
             let regional = regions.iter().filter(|(_, planned)| **planned).flat_map(move |(region, _)| {
-                self.region_items.iter().map(move |item| (account.as_str(), region.as_str(), item.as_str()))
+                self.region_items.iter().map(move |item| (region.as_str(), item.as_str()))
             });
             global.chain(regional)
         })

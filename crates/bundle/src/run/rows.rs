@@ -1,13 +1,13 @@
 //! Rows, one by one: each in its place, with its document, counted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 
 use serde_json::Value;
 
 use crate::archive::read_error;
 use crate::check::{Check, VerifyError, printable};
-use crate::digest::CHUNK_BYTES;
+use crate::digest::{CHUNK_BYTES, Digest};
 use crate::path::BundlePath;
 use crate::run::documents::{EvidenceDocument, Payload, Row};
 use crate::run::matrix::{Matrix, Place};
@@ -18,12 +18,44 @@ use crate::time::is_date;
 #[derive(Default)]
 pub(super) struct Tally {
     pub(super) seen: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
+    /// Accounts whose rows are through and no longer in `seen`.
+    pub(super) finished: BTreeSet<String>,
+    /// The first planned cell of a finished account that has no row.
+    pub(super) missing: Option<String>,
     pub(super) planned: u64,
     pub(super) rows: u64,
     pub(super) documents: u64,
     pub(super) cells: BTreeMap<&'static str, u64>,
     pub(super) gaps: Vec<Gap>,
     pub(super) accepted_gaps: Vec<Gap>,
+}
+
+impl Tally {
+    fn has(&self, account: &str, region: &str, item: &str) -> bool {
+        let items = self.seen.get(account).and_then(|regions| regions.get(region));
+        items.is_some_and(|items| items.contains(item))
+    }
+
+    /// The first planned cell that has no row.
+    pub(super) fn first_missing(&self, matrix: &Matrix) -> Option<String> {
+        let open = |account: &str| !self.finished.contains(account);
+        let missing = matrix
+            .planned()
+            .find(|(account, region, item)| open(account) && !self.has(account, region, item));
+        self.missing
+            .clone()
+            .or_else(|| missing.map(|(account, region, item)| format!("{account} {region} {item}")))
+    }
+
+    /// Forgets the rows of an account that has no more, so that memory does not grow with their number.
+    pub(super) fn finish(&mut self, account: &str, matrix: &Matrix) {
+        if self.missing.is_none() {
+            let missing = matrix.planned_of(account).find(|(region, item)| !self.has(account, region, item));
+            self.missing = missing.map(|(region, item)| format!("{account} {region} {item}"));
+        }
+        self.seen.remove(account);
+        self.finished.insert(account.to_owned());
+    }
 }
 
 /// Holds one row against the plan and its document, and counts it.
@@ -65,7 +97,12 @@ pub(super) fn take_row(
             return refuse(Check::RunFiles, format!("{} with a document", status.word()));
         }
         (true, _) => {
-            document(payload, &row, status)?;
+            let (path, wanted) = wanted(&row, status)?;
+            if payload.parts.is_divided() {
+                payload.parts.want(path, wanted);
+            } else {
+                document(payload, &path, &wanted)?;
+            }
             tally.documents += 1;
         }
         (false, _) if row.sha256.is_some() => return refuse(Check::RunFiles, "sha256 of no file".to_owned()),
@@ -101,26 +138,56 @@ pub(super) fn take_row(
     Ok(())
 }
 
-/// The document of a row is the one in the manifest, at its place, about the same cell, and as complete as it says.
-fn document(payload: &mut Payload<'_>, row: &Row, status: CellStatus) -> Result<(), VerifyError> {
+/// A document that a row asks for.
+pub(crate) struct Wanted {
+    pub(crate) account: String,
+    pub(crate) region: String,
+    pub(crate) item: String,
+    pub(crate) status: CellStatus,
+    pub(crate) sha256: Digest,
+}
+
+/// The document of a row is at its place; where it is read comes later.
+fn wanted(row: &Row, status: CellStatus) -> Result<(BundlePath, Wanted), VerifyError> {
     let path = format!("{EVIDENCE}{}/{}/{}.json", row.account, row.region, row.item);
     let refuse = |detail: String| VerifyError::in_file(Check::RunFiles, &path, detail);
     if row.file.as_deref() != Some(path.as_str()) {
         return Err(refuse(format!("its row names {:?} instead", row.file.as_deref().unwrap_or_default())));
     }
     let bundle_path = BundlePath::new(path.clone()).map_err(|error| refuse(error.to_string()))?;
-    let digest = payload.manifest.digest(&bundle_path);
-    let digest = digest.ok_or_else(|| refuse("its row is there, the file is not".to_owned()))?.to_string();
-    if row.sha256.as_deref() != Some(digest.as_str()) {
-        return Err(refuse("its row has another sha256".to_owned()));
+    let sha256 = row.sha256.as_deref().and_then(Digest::parse);
+    let wanted = Wanted {
+        account: row.account.clone(),
+        region: row.region.clone(),
+        item: row.item.clone(),
+        status,
+        sha256: sha256.ok_or_else(|| refuse("its row has no sha256".to_owned()))?,
+    };
+    Ok((bundle_path, wanted))
+}
+
+/// The document of a row is the one in the manifest.
+fn document(payload: &mut Payload<'_>, path: &BundlePath, wanted: &Wanted) -> Result<(), VerifyError> {
+    let refuse = |detail: &str| VerifyError::in_file(Check::RunFiles, path, detail);
+    let digest = payload.manifest.digest(path);
+    if *digest.ok_or_else(|| refuse("its row is there, the file is not"))? != wanted.sha256 {
+        return Err(refuse("its row has another sha256"));
     }
-    let reader = BufReader::with_capacity(CHUNK_BYTES, payload.files.open(&bundle_path)?);
+    agrees(BufReader::with_capacity(CHUNK_BYTES, payload.files.open(path)?), path, wanted)
+}
+
+/// A document is about the cell of its row, and as complete as the row says.
+pub(crate) fn agrees(reader: impl Read, path: &BundlePath, wanted: &Wanted) -> Result<(), VerifyError> {
+    let refuse = |detail: String| VerifyError::in_file(Check::RunFiles, path, detail);
     let document: EvidenceDocument = serde_json::from_reader(reader).map_err(|error| {
-        if error.is_io() { read_error(&bundle_path, error.into()) } else { refuse(error.to_string()) }
+        if error.is_io() { read_error(path, error.into()) } else { refuse(error.to_string()) }
     })?;
-    if (&document.account, &document.region, &document.item) != (&row.account, &row.region, &row.item) {
+    if (&document.account, &document.region, &document.item)
+        != (&wanted.account, &wanted.region, &wanted.item)
+    {
         return Err(refuse("the document is about another cell".to_owned()));
     }
+    let status = wanted.status;
     if let Some(found) = document.status.filter(|found| found != status.word()) {
         return Err(refuse(format!("the document says {found:?}, its row {:?}", status.word())));
     }
