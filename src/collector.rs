@@ -1,8 +1,9 @@
 //! One run, from the configuration to a bundle in the store.
 //!
-//! Order of effects: the slot is looked up in the store, AWS is asked, documents go to the spool as they come, the
-//! bag is sealed there and fsynced, the zip is hashed in a second read, the store takes it, the spool is cleared.
-//! After a crash before the store took it nothing is published; a sealed zip stays in the spool.
+//! Order of effects: what earlier runs left unfinished is published and slots that nobody collected get their bags;
+//! the slot is looked up in the store; AWS is asked, documents go to the spool as they come; the bag is sealed there,
+//! fsynced, and hashed in a second read; from then on it cannot be lost, and `publish` does the rest. After a crash
+//! before that, nothing of the run is left; after it, the next start publishes the bundle.
 
 mod files;
 mod progress;
@@ -13,7 +14,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use evidenced_bundle::{BagId, Digest, KeyId, Limits, Sealed, hash_reader, prepare};
+use evidenced_bundle::{BagId, Digest, KeyId, Kind, Limits, Sealed, hash_reader, prepare};
 use evidenced_core::config::{self, Config, Problem};
 use evidenced_core::layout;
 use evidenced_core::redact::Redactor;
@@ -22,8 +23,8 @@ use evidenced_core::shape::{Partitions, ShapeError, Shapes};
 use evidenced_core::snapshot::Snapshot;
 
 use crate::aws::{self, AwsError, AwsSource, Keys};
-use crate::signer::{self, SignerError};
-use crate::store::{FolderStore, Put, StoreError};
+use crate::publish::{CaughtUp, PublishError, Published, Publisher};
+use crate::store;
 
 pub(crate) use files::Spool;
 pub(crate) use progress::Progress;
@@ -47,8 +48,14 @@ pub(crate) enum CollectError {
     Config { path: PathBuf, problems: Vec<Problem> },
     #[error("slot {slot}: the store already holds {path}")]
     SlotTaken { slot: String, path: PathBuf },
+    #[error("slot {slot}: the log already has a later one, {later}")]
+    Overtaken { slot: String, later: String },
     #[error(transparent)]
-    Key(#[from] SignerError),
+    Publish(#[from] PublishError),
+    #[error("{id}: another bundle of this slot was in the store before; this one is kept as {}", .kept.display())]
+    Conflict { id: BagId, kept: PathBuf },
+    #[error("publishing was interrupted")]
+    Interrupted(#[from] tokio::task::JoinError),
     #[error(transparent)]
     Door(#[from] AwsError),
     #[error(transparent)]
@@ -63,8 +70,6 @@ pub(crate) enum CollectError {
     Seal(#[from] evidenced_bundle::SealError),
     #[error("the evidence key cannot sign")]
     Sign(#[from] evidenced_bundle::key::KeyError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
     #[error("spool {path}: {action} failed")]
     Spool {
         path: PathBuf,
@@ -111,6 +116,9 @@ pub(crate) struct Overrides {
 /// A bundle in the store, and what is in it.
 #[derive(Debug)]
 pub(crate) struct Stored {
+    pub(crate) published: Published,
+    /// What was found to do before.
+    pub(crate) caught_up: CaughtUp,
     pub(crate) sealed: Sealed,
     pub(crate) snapshot: Snapshot,
     pub(crate) path: PathBuf,
@@ -137,12 +145,36 @@ pub(crate) async fn collect(
     progress: &Progress,
 ) -> Result<Stored, CollectError> {
     let config = &loaded.config;
-    let store = FolderStore::new(loaded.resolve(&config.store));
     let key = id.store_key();
-    if store.holds(&key) {
-        return Err(CollectError::SlotTaken { slot: id.slot().to_string(), path: store.path(&key) });
-    }
-    let signing = signer::read_key(&loaded.resolve(&config.signing.evidence_key))?;
+    let publisher = Publisher::open(loaded)?;
+    // A scheduled slot is preceded by every slot before it; an extra run, by all but the last one that is due.
+    let until = match id.kind() {
+        Kind::Manual => config.schedule.at_or_before(id.slot().unix()).unwrap_or(i64::MIN),
+        Kind::Schedule | Kind::Supplement(_) => id.slot().unix(),
+    };
+    let (publisher, started) = {
+        let id = id.clone();
+        blocking(publisher, move |publisher| start(publisher, &id, until)).await?
+    };
+    let mut caught_up = match started {
+        Ok(Start::Free(caught_up)) => Some(caught_up),
+        Ok(Start::Taken) => {
+            return Err(CollectError::SlotTaken {
+                slot: id.slot().to_string(),
+                path: store::location(loaded, &key),
+            });
+        }
+        Ok(Start::Overtaken(later)) => {
+            let (slot, later) = (id.slot().to_string(), later.slot().to_string());
+            return Err(CollectError::Overtaken { slot, later });
+        }
+        Err(error) if error.is_the_store() => {
+            let why = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::error!(%error, why, "the store does not answer: the run is collected and waits in the spool");
+            None
+        }
+        Err(error) => return Err(error.into()),
+    };
     let shapes = Shapes::embedded()?;
     let partitions = Partitions::embedded()?;
     let mut source = AwsSource::new(aws_settings(loaded, &id, overrides)).await?;
@@ -168,13 +200,8 @@ pub(crate) async fn collect(
     progress.finish();
     drop(source);
 
-    let draft = layout::draft(
-        config,
-        &snapshot,
-        id,
-        &layout::Collector::new(env!("CARGO_PKG_VERSION")),
-        spool.folder(),
-    )?;
+    let draft = layout::draft(config, &snapshot, id.clone(), publisher.collector(), spool.folder())?;
+    let signing = publisher.evidence();
     let key_id = *signing.public().id();
     let unsigned = prepare(draft, &key_id, &Limits::default())?;
     let signature = signing.sign(unsigned.message())?;
@@ -188,20 +215,68 @@ pub(crate) async fn collect(
     let sealed = unsigned.seal(signature, signing.public(), &mut out)?;
     let file = out.into_inner().map_err(|error| failed("writing the zip")(error.into_error()))?;
     file.sync_all().map_err(failed("fsync"))?;
-    // From here the bundle exists: whatever happens next, it is in the spool.
     let (sha256, bytes) = File::open(&zip).and_then(hash_reader).map_err(failed("reading the zip back"))?;
-    match store.create(&key, &zip, sha256) {
-        Err(conflict @ StoreError::Conflict { .. }) => {
-            spool.keep_conflict()?;
-            return Err(conflict.into());
-        }
-        Err(other) => return Err(other.into()),
-        Ok(Put::AlreadyThere) => tracing::info!(bundle = %key, "an equal bundle was there"),
-        Ok(Put::Created) => {}
-    }
+    publisher.seal(&id, &zip, &sha256)?;
+    // From here the bundle exists: whatever happens next, this or a later start publishes it.
     spool.clear()?;
+    let settled = caught_up.is_some();
+    let (_, done) = {
+        let id = id.clone();
+        blocking(publisher, move |publisher| {
+            // A store that did not answer at the start may do so now; what has to come before still comes before.
+            let caught_up = if settled { None } else { Some(publisher.catch_up(until)?) };
+            let found = |done: &CaughtUp| done.published.iter().find(|published| published.id == id).cloned();
+            let published = match caught_up.as_ref().and_then(found) {
+                Some(published) => published,
+                None => publisher.publish(&id)?,
+            };
+            Ok::<_, PublishError>((caught_up, published))
+        })
+        .await?
+    };
+    let (late, published) = done?;
+    if let Some(kept) = published.conflict {
+        return Err(CollectError::Conflict { id, kept });
+    }
+    caught_up = caught_up.or(late);
     tracing::info!(bundle = %key, %sha256, bytes, status = snapshot.status(), "stored");
-    Ok(Stored { path: store.path(&key), sealed, snapshot, key_id, sha256, bytes })
+    Ok(Stored {
+        published,
+        caught_up: caught_up.unwrap_or_default(),
+        path: store::location(loaded, &key),
+        sealed,
+        snapshot,
+        key_id,
+        sha256,
+        bytes,
+    })
+}
+
+/// Whether the slot can be collected.
+enum Start {
+    Free(CaughtUp),
+    Taken,
+    Overtaken(BagId),
+}
+
+fn start(publisher: &Publisher, id: &BagId, until: i64) -> Result<Start, PublishError> {
+    let caught_up = publisher.catch_up(until)?;
+    if publisher.holds(id)? {
+        return Ok(Start::Taken);
+    }
+    Ok(publisher.overtaken_by(id)?.map_or(Start::Free(caught_up), Start::Overtaken))
+}
+
+/// The store and the log block: they work on a thread of their own, and give the publisher back.
+async fn blocking<T: Send + 'static>(
+    publisher: Publisher,
+    work: impl FnOnce(&Publisher) -> T + Send + 'static,
+) -> Result<(Publisher, T), CollectError> {
+    let worked = tokio::task::spawn_blocking(move || {
+        let done = work(&publisher);
+        (publisher, done)
+    });
+    Ok(worked.await?)
 }
 
 fn aws_settings(loaded: &Loaded, id: &BagId, overrides: Overrides) -> aws::Settings {

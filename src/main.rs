@@ -7,8 +7,10 @@ mod aws;
 mod cli;
 mod collector;
 mod logging;
+mod publish;
 mod signer;
 mod store;
+mod trust_root;
 
 use std::process::ExitCode;
 

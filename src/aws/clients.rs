@@ -291,15 +291,7 @@ fn is_local(settings: &Settings) -> bool {
 }
 
 fn http_client(settings: &Settings) -> Result<SharedHttpClient, AwsError> {
-    let bundle = settings.ca_bundle.clone().or_else(|| std::env::var_os("AWS_CA_BUNDLE").map(PathBuf::from));
-    let trust = match bundle.as_deref().filter(|path| *path != Path::new("")) {
-        Some(path) => trust_store(path)?,
-        None => TrustStore::default(),
-    };
-    let tls = TlsContext::builder()
-        .with_trust_store(trust)
-        .build()
-        .map_err(|source| AwsError::Tls(source.into()))?;
+    let tls = tls_context(settings.ca_bundle.clone())?;
     // No proxy can reach our own loopback.
     let proxy = if is_local(settings) { ProxyConfig::disabled } else { ProxyConfig::from_env };
     Ok(Builder::new().build_with_connector_fn(move |connector_settings, components| {
@@ -308,6 +300,24 @@ fn http_client(settings: &Settings) -> Result<SharedHttpClient, AwsError> {
         connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
         connector.tls_provider(Provider::rustls(CryptoMode::Ring)).tls_context(tls.clone()).build()
     }))
+}
+
+/// For requests that are not AWS's: the same TLS, roots and proxy. `urls` are what will be asked.
+pub(crate) fn connector(ca_bundle: Option<PathBuf>, urls: &[String]) -> Result<Connector, AwsError> {
+    let tls = tls_context(ca_bundle)?;
+    let local = urls.iter().all(|url| is_loopback(url));
+    let proxy = if local { ProxyConfig::disabled() } else { ProxyConfig::from_env() };
+    let connector = Connector::builder().proxy_config(proxy);
+    Ok(connector.tls_provider(Provider::rustls(CryptoMode::Ring)).tls_context(tls).build())
+}
+
+fn tls_context(ca_bundle: Option<PathBuf>) -> Result<TlsContext, AwsError> {
+    let bundle = ca_bundle.or_else(|| std::env::var_os("AWS_CA_BUNDLE").map(PathBuf::from));
+    let trust = match bundle.as_deref().filter(|path| *path != Path::new("")) {
+        Some(path) => trust_store(path)?,
+        None => TrustStore::default(),
+    };
+    TlsContext::builder().with_trust_store(trust).build().map_err(|source| AwsError::Tls(source.into()))
 }
 
 /// Whether an endpoint is on this machine.

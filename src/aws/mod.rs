@@ -23,5 +23,6 @@ mod trust;
 
 #[cfg(test)]
 pub(crate) use calls::supported;
+pub(crate) use clients::connector;
 pub(crate) use role::{AssumeRole, Keys, Secret};
 pub(crate) use source::{AwsError, AwsSource, Caller, RetryMode, Settings};

@@ -7,7 +7,9 @@ use evidenced_core::config::effective;
 
 use super::exit::Failed;
 use super::{Output, print};
-use crate::collector::Loaded;
+use crate::collector::{CollectError, Loaded};
+use crate::publish;
+use crate::trust_root::Trusted;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -25,8 +27,10 @@ pub(super) enum Command {
 pub(super) fn run(command: &Command) -> Result<u8, Failed> {
     let Command::Check { config, output } = command;
     let loaded = Loaded::read(config)?;
+    let trusted = publish::trusted(&loaded).map_err(CollectError::from)?;
+    let trust_root = trusted.as_ref().map(Trusted::in_force);
     match output {
-        Output::Json => print(format!("{:#}\n", effective(&loaded.config, None)).as_bytes()),
+        Output::Json => print(format!("{:#}\n", effective(&loaded.config, trust_root.as_ref())).as_bytes()),
         Output::Table => print(format!("{}: good\n", config.display()).as_bytes()),
     }
 }

@@ -5,19 +5,21 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use evidenced_bundle::command::CommandError;
+use evidenced_bundle::log::LogError;
 use evidenced_core::run::RunError;
 use evidenced_core::source::Failure;
 
 use crate::aws::AwsError;
 use crate::collector::{CollectError, TargetsError};
+use crate::publish::{PublishError, SpoolError};
 use crate::signer::SignerError;
-use crate::store::StoreError;
 
 pub(crate) const INTERNAL: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 pub(crate) const EXCEPTIONS: u8 = 4;
 pub(crate) const NOT_GENUINE: u8 = 5;
 pub(crate) const NO_ACCESS: u8 = 6;
+pub(crate) const TRY_AGAIN: u8 = 75;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -101,12 +103,16 @@ fn classify(error: &CollectError) -> (u8, Option<String>) {
         CollectError::SlotTaken { .. } => {
             (USAGE, hint("a slot has one bundle; leave --slot out for an extra run"))
         }
-        CollectError::Key(SignerError::Open { path, .. }) => {
-            (USAGE, Some(format!("chmod 0400 {}", path.display())))
+        CollectError::Overtaken { .. } => {
+            (USAGE, hint("slots are logged in their order; leave --slot out for an extra run"))
         }
-        CollectError::Key(_) => {
-            (USAGE, hint("`evidenced init` makes keys; `[signing] evidence_key` names the file"))
-        }
+        CollectError::Publish(error) => publishing(error),
+        CollectError::Conflict { .. } => (
+            INTERNAL,
+            hint(
+                "two collectors had the same slot: compare the two bundles, and give each slot one collector",
+            ),
+        ),
         CollectError::Door(AwsError::NoCredentials { .. }) => (
             NO_ACCESS,
             hint(
@@ -124,12 +130,55 @@ fn classify(error: &CollectError) -> (u8, Option<String>) {
         CollectError::Targets(TargetsError::ExternalId { .. }) => {
             (USAGE, hint("paths are relative to the configuration file"))
         }
-        CollectError::Store(StoreError::Conflict { .. }) => {
-            (INTERNAL, hint("the bundle of this run is kept in the spool's folder conflict/"))
-        }
         CollectError::Spool { .. } | CollectError::Run(RunError::Scratch { .. }) => {
             (INTERNAL, hint("[spool] dir needs space and write permission"))
         }
+        _ => (INTERNAL, None),
+    }
+}
+
+fn publishing(error: &PublishError) -> (u8, Option<String>) {
+    let hint = |text: &str| Some(text.to_owned());
+    match error {
+        PublishError::Key(SignerError::Open { path, .. }) => {
+            (USAGE, Some(format!("chmod 0400 {}", path.display())))
+        }
+        PublishError::Key(_) => (
+            USAGE,
+            hint("`evidenced init` makes keys; `[signing] evidence_key` and `log_key` name the files"),
+        ),
+        PublishError::TrustRoot(_) => (
+            USAGE,
+            hint("[signing] trust_root names the folder of it; `evidenced trust show` prints what it holds"),
+        ),
+        PublishError::Image(_) => (USAGE, hint("leave it out, or give the digest that the registry shows")),
+        PublishError::Origin(_) => (USAGE, hint("such as evidence.example.com/prod, without spaces")),
+        PublishError::Tls(_) => (USAGE, hint("check AWS_CA_BUNDLE and [aws] ca_bundle")),
+        PublishError::OtherScope { .. } | PublishError::Log(LogError::OtherScope { .. }) => {
+            (USAGE, hint("each scope has a store of its own: change [store] url or scope"))
+        }
+        PublishError::Log(LogError::Checkpoint { .. }) => (
+            USAGE,
+            hint(
+                "[signing] origin and log_key are those that the log was begun with; a changed key needs its trust root",
+            ),
+        ),
+        PublishError::Log(LogError::Older { .. } | LogError::Fork { .. }) => (
+            INTERNAL,
+            hint(
+                "the store was restored or replaced: bring its newest state back; nothing is signed on top of an older one",
+            ),
+        ),
+        PublishError::Spool(SpoolError::Busy { .. }) => {
+            (TRY_AGAIN, hint("wait for it, or give this configuration a [spool] dir of its own"))
+        }
+        PublishError::Spool(_) => (INTERNAL, hint("[spool] dir needs space and write permission")),
+        PublishError::Store(_) | PublishError::Log(_) => (
+            INTERNAL,
+            hint(
+                "what was sealed waits in the spool's folder sealed/; the next `evidenced collect` publishes it first",
+            ),
+        ),
         _ => (INTERNAL, None),
     }
 }

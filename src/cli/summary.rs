@@ -2,13 +2,17 @@
 
 use std::fmt::Write as _;
 
+use evidenced_bundle::BagId;
 use evidenced_core::snapshot::Row;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::collector::Stored;
+use crate::publish::{Date, Published};
 
 /// Gaps that are listed before the rest is counted.
 const GAPS_SHOWN: usize = 20;
+/// Names of bundles that are listed before the rest is counted.
+const IDS_SHOWN: usize = 5;
 
 /// For people.
 pub(super) fn text(stored: &Stored) -> String {
@@ -31,6 +35,31 @@ pub(super) fn text(stored: &Stored) -> String {
     line(format!("  size       {} bytes, {} files", stored.bytes, stored.sealed.entries));
     line(format!("  sha256     {}", stored.sha256));
     line(format!("  key id     {}", stored.key_id));
+    line(format!("  log        {}", log(&stored.published)));
+    line(format!("  date       {}", date(&stored.published)));
+    let found = &stored.caught_up;
+    for (word, what, ids) in [
+        ("missed    ", "slot(s) without a run have a bag now that says so", &found.missed),
+        (
+            "repaired  ",
+            "bundle(s) in the store lacked a leaf or a sidecar and are whole now",
+            &found.repaired,
+        ),
+        ("dated     ", "bundle(s) got the timestamp that they waited for", &found.dated),
+        ("undated   ", "bundle(s) still wait for a timestamp, which the next start asks for", &found.undated),
+    ] {
+        if !ids.is_empty() {
+            line(format!("  {word} {} {what}: {}", ids.len(), some(ids)));
+        }
+    }
+    if !found.published.is_empty() {
+        let ids: Vec<BagId> = found.published.iter().map(|published| published.id.clone()).collect();
+        line(format!(
+            "  waited     {} sealed bundle(s) of earlier runs are published now: {}",
+            ids.len(),
+            some(&ids)
+        ));
+    }
     let gaps: Vec<&Row> = snapshot.open_gaps().collect();
     if !gaps.is_empty() {
         line(format!("  gaps       {} without acceptance:", gaps.len()));
@@ -46,6 +75,31 @@ pub(super) fn text(stored: &Stored) -> String {
         line(format!("  accepted   {accepted} gap(s) are accepted in the configuration and reported apart"));
     }
     text
+}
+
+/// Names, as many as fit.
+fn some(ids: &[BagId]) -> String {
+    let names: Vec<String> = ids.iter().take(IDS_SHOWN).map(ToString::to_string).collect();
+    let rest = ids.len().saturating_sub(IDS_SHOWN);
+    if rest == 0 { names.join(", ") } else { format!("{} and {rest} more", names.join(", ")) }
+}
+
+fn log(published: &Published) -> String {
+    match &published.leaf {
+        Some(leaf) => format!("leaf {} of {}", leaf.index, leaf.origin),
+        None => "none: without [signing] log_key nobody can see whether a bundle was left out".to_owned(),
+    }
+}
+
+fn date(published: &Published) -> String {
+    match &published.date {
+        Date::By { time, authority: Some(authority) } => format!("{time}, by {authority}"),
+        Date::By { time, authority: None } => {
+            format!("{time}, by an authority that the trust root does not have: unverified here")
+        }
+        Date::Waits => "no timestamp authority answered: the next start asks again".to_owned(),
+        Date::Nobody => "only the collector's own clock: [signing] timestamp_urls is empty".to_owned(),
+    }
 }
 
 fn gap(row: &Row) -> String {
@@ -66,6 +120,8 @@ fn clipped(text: &str) -> String {
 pub(super) fn json(stored: &Stored) -> String {
     let snapshot = &stored.snapshot;
     let gaps: Vec<&Row> = snapshot.open_gaps().collect();
+    let found = &stored.caught_up;
+    let names = |ids: &[BagId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
     let value = json!({
         "id": stored.sealed.id.to_string(),
         "status": snapshot.status(),
@@ -76,6 +132,17 @@ pub(super) fn json(stored: &Stored) -> String {
         "keyId": stored.key_id.to_string(),
         "cells": snapshot.counts(),
         "gaps": gaps,
+        "log": stored.published.leaf.as_ref().map(|leaf| json!({ "index": leaf.index, "origin": leaf.origin })),
+        "date": match &stored.published.date {
+            Date::By { time, authority } => json!({ "time": time.to_string(), "authority": authority }),
+            Date::Waits => json!("waits"),
+            Date::Nobody => Value::Null,
+        },
+        "missed": names(&found.missed),
+        "repaired": names(&found.repaired),
+        "dated": names(&found.dated),
+        "undated": names(&found.undated),
+        "waited": found.published.iter().map(|published| published.id.to_string()).collect::<Vec<_>>(),
     });
     format!("{value}\n")
 }

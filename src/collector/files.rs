@@ -1,4 +1,4 @@
-//! The spool: where documents of a run go, and where a sealed bundle waits for the store.
+//! The folder of one run in the spool: documents as they come, and the zip until it is sealed.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -22,9 +22,7 @@ pub(crate) fn read_text(path: &Path, limit: u64) -> io::Result<String> {
 /// The folder of one run below the spool.
 #[derive(Debug)]
 pub(crate) struct Spool {
-    root: PathBuf,
     folder: PathBuf,
-    name: String,
 }
 
 impl Spool {
@@ -43,7 +41,7 @@ impl Spool {
             _ => {}
         }
         fs::create_dir_all(&folder).map_err(failed("creating the folder"))?;
-        Ok(Self { root: root.to_owned(), folder, name })
+        Ok(Self { folder })
     }
 
     /// Where the run's files are: paths of the bag below it.
@@ -56,17 +54,7 @@ impl Spool {
         self.folder.join("sealed.zip")
     }
 
-    /// Keeps a bundle that lost its name to another: it is evidence all the same.
-    pub(crate) fn keep_conflict(&self) -> Result<(), CollectError> {
-        let folder = self.root.join("conflict");
-        let to = folder.join(format!("{}.zip", self.name));
-        fs::create_dir_all(&folder).and_then(|()| fs::rename(self.zip(), &to)).map_err(|source| {
-            CollectError::Spool { path: to, action: "keeping the bundle that lost its name", source }
-        })?;
-        self.clear()
-    }
-
-    /// Removes the run's files, which the store now holds.
+    /// Removes the run's files, which are sealed now.
     pub(crate) fn clear(&self) -> Result<(), CollectError> {
         fs::remove_dir_all(&self.folder).map_err(|source| CollectError::Spool {
             path: self.folder.clone(),

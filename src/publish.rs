@@ -1,0 +1,607 @@
+//! Publishing: from a sealed zip in the spool to a bundle in the store and in the log, whatever happened before.
+//!
+//! Order of effects for one bundle: it is sealed and fsynced in the spool; a timestamp authority is asked to date it;
+//! the zip is created in the store; the log takes its leaf; sidecars are created beside the zip; the spool lets go.
+//! After a crash at any of these points the next start goes on from there, by the same functions: claims are finished,
+//! zips without a leaf are adopted, missing sidecars made, sealed zips published, oldest first, and each slot that
+//! nobody collected gets a bag that says so before a later slot is published. A token that no authority gave waits,
+//! and is asked for at each start.
+//!
+//! Refused: a store that is older than what was seen, another history, another scope.
+
+mod tsa;
+mod waiting;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Cursor};
+use std::path::{Path, PathBuf};
+
+use evidenced_bundle::log::{Log, LogError, Outcome, Writer};
+use evidenced_bundle::note::KeyName;
+use evidenced_bundle::run::RunStatus;
+use evidenced_bundle::statement::Snapshot;
+use evidenced_bundle::store::{Creation, StoreError};
+use evidenced_bundle::timestamp::Authorities;
+use evidenced_bundle::trust::{Dated, TrustRoot, file_name};
+use evidenced_bundle::{
+    BagId, Digest, EvidenceKey, KeyId, Kind, Limits, Scope, SealError, TrustedKeys, UntrustedBundle,
+    UtcSecond, VerifyError, hash_reader, prepare,
+};
+use evidenced_core::config::Config;
+use evidenced_core::layout::{self, Collector, Missed};
+use evidenced_core::moment;
+use evidenced_core::run::Clock as _;
+use evidenced_core::schedule::{Schedule, ScheduleError};
+
+use crate::aws::{self, AwsError};
+use crate::collector::{Loaded, SystemClock};
+use crate::signer::{self, SignerError};
+use crate::store::{self, Store};
+use crate::trust_root::{TrustRootError, Trusted};
+
+use tsa::{Answer, TimestampClient};
+pub(crate) use waiting::SpoolError;
+use waiting::Waiting;
+
+/// Of the container, as `sha256:<hex>`: only its starter knows it.
+const IMAGE_VARIABLE: &str = "EVIDENCED_IMAGE_DIGEST";
+
+/// Why something was not published. What was sealed waits in the spool.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PublishError {
+    #[error(transparent)]
+    Key(#[from] SignerError),
+    #[error(transparent)]
+    TrustRoot(#[from] TrustRootError),
+    #[error("{IMAGE_VARIABLE} is {0:?}, expected sha256: and 64 hexadecimal digits")]
+    Image(String),
+    #[error("[signing] origin {0:?} is not the name of a log")]
+    Origin(String),
+    #[error(transparent)]
+    Tls(#[from] AwsError),
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error("the log was not written")]
+    Log(#[from] LogError),
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    #[error("the store is that of scope {found}, not of {expected}")]
+    OtherScope { found: Scope, expected: Scope },
+    #[error("{key} is there with other bytes")]
+    Changed { key: String },
+    #[error("sealed bundle {path}: cannot be read")]
+    Sealed {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("sealed bundle {path}: is not what was sealed")]
+    Refused {
+        path: PathBuf,
+        #[source]
+        source: VerifyError,
+    },
+    #[error("the schedule of the last run cannot be read")]
+    Schedule(#[from] ScheduleError),
+    #[error(transparent)]
+    Layout(#[from] layout::LayoutError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error("the evidence key cannot sign")]
+    Sign(#[from] evidenced_bundle::key::KeyError),
+}
+
+impl PublishError {
+    /// Whether only the store did not answer, so that evidence can be collected all the same.
+    pub(crate) fn is_the_store(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Log(LogError::Store(_)))
+    }
+}
+
+/// Who dated a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Date {
+    /// An authority; its name when the trust root has its root.
+    By { time: UtcSecond, authority: Option<String> },
+    /// No authority answered: the token is asked for at the next start.
+    Waits,
+    /// No authority is configured.
+    Nobody,
+}
+
+/// Where a bundle is in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Leaf {
+    pub(crate) index: u64,
+    pub(crate) origin: String,
+}
+
+/// A bundle that is in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Published {
+    pub(crate) id: BagId,
+    /// None without a log key.
+    pub(crate) leaf: Option<Leaf>,
+    pub(crate) date: Date,
+    /// Where ours is kept when another bundle had the slot before.
+    pub(crate) conflict: Option<PathBuf>,
+}
+
+/// What a start found to do.
+#[derive(Debug, Default)]
+pub(crate) struct CaughtUp {
+    /// Sealed bundles that waited in the spool.
+    pub(crate) published: Vec<Published>,
+    /// Bundles that had no leaf, or lacked sidecars.
+    pub(crate) repaired: Vec<BagId>,
+    /// Slots without a run, which have a bag now that says so.
+    pub(crate) missed: Vec<BagId>,
+    /// Bundles whose token came late.
+    pub(crate) dated: Vec<BagId>,
+    /// Bundles that still wait for a token.
+    pub(crate) undated: Vec<BagId>,
+}
+
+/// Dates a signature over a statement.
+type Stamp<'a> = dyn Fn(&[u8; 64]) -> Vec<Vec<u8>> + 'a;
+
+/// Publishes for one configuration. Holds the lock of the spool.
+pub(crate) struct Publisher {
+    config: Config,
+    scope: Scope,
+    collector: Collector,
+    evidence: EvidenceKey,
+    log: Option<(KeyName, EvidenceKey)>,
+    trusted: Option<Trusted>,
+    store: Store,
+    spool: Waiting,
+    authorities: TimestampClient,
+}
+
+/// What is known of the collector beside its configuration.
+pub(crate) fn collector(trusted: Option<&Trusted>) -> Result<Collector, PublishError> {
+    let image = std::env::var(IMAGE_VARIABLE).ok().filter(|text| !text.is_empty());
+    let image = image
+        .map(|text| {
+            let digest = text.strip_prefix("sha256:").and_then(Digest::parse);
+            digest.ok_or(PublishError::Image(text))
+        })
+        .transpose()?;
+    Ok(Collector {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        image,
+        trust_root: trusted.map(Trusted::in_force),
+    })
+}
+
+/// The trust root of a configuration, where it names one.
+pub(crate) fn trusted(loaded: &Loaded) -> Result<Option<Trusted>, PublishError> {
+    let path = loaded.config.signing.trust_root.as_deref();
+    Ok(path.map(|path| Trusted::load(&loaded.resolve(path))).transpose()?)
+}
+
+impl Publisher {
+    /// Reads the keys and the trust root and locks the spool. The store is not asked yet.
+    pub(crate) fn open(loaded: &Loaded) -> Result<Self, PublishError> {
+        let config = loaded.config.clone();
+        let signing = &config.signing;
+        let evidence = signer::read_key(&loaded.resolve(&signing.evidence_key))?;
+        let origin = || KeyName::new(&*signing.origin).ok_or(PublishError::Origin(signing.origin.clone()));
+        let log = match &signing.log_key {
+            Some(path) => Some((origin()?, signer::read_key(&loaded.resolve(path))?)),
+            None => {
+                tracing::warn!(
+                    "no [signing] log_key: bundles are stored without the log and without sidecars; an auditor sees \
+                     who signed each bundle, not that none was left out, replaced or back-dated"
+                );
+                None
+            }
+        };
+        let trusted = trusted(loaded)?;
+        if let Some(trusted) = &trusted {
+            warn_of_foreign_keys(&trusted.root, &evidence, log.as_ref());
+        }
+        let scope = Scope::new(config.scope.clone()).ok_or(layout::LayoutError::Value("the scope"))?;
+        let known = trusted.as_ref().map_or_else(Authorities::new, |it| it.root.tsa_roots().clone());
+        let urls = signing.timestamp_urls.clone();
+        if known.is_empty() && !urls.is_empty() {
+            tracing::warn!(
+                "the trust root has no timestamp authority (or none is configured): answers are kept unverified"
+            );
+        }
+        let ca_bundle = config.aws.ca_bundle.as_deref().map(|path| loaded.resolve(path));
+        let connector = aws::connector(ca_bundle, &urls)?;
+        Ok(Self {
+            collector: collector(trusted.as_ref())?,
+            scope,
+            evidence,
+            log,
+            trusted,
+            store: store::open(loaded),
+            spool: Waiting::open(&loaded.resolve(&config.spool))?,
+            authorities: TimestampClient::new(urls, connector, known),
+            config,
+        })
+    }
+
+    /// The key that signs bundles.
+    pub(crate) fn evidence(&self) -> &EvidenceKey {
+        &self.evidence
+    }
+
+    /// Who collects, for the bag.
+    pub(crate) fn collector(&self) -> &Collector {
+        &self.collector
+    }
+
+    /// Whether the store has a bundle.
+    pub(crate) fn holds(&self, id: &BagId) -> Result<bool, PublishError> {
+        Ok(self.store.open(&id.store_key())?.is_some())
+    }
+
+    /// The scheduled slot that is in the log already and comes after `id`, if there is one.
+    pub(crate) fn overtaken_by(&self, id: &BagId) -> Result<Option<BagId>, PublishError> {
+        let stamp = |signature: &[u8; 64]| self.stamp(signature);
+        let Some(mut log) = self.log(&stamp)? else { return Ok(None) };
+        let newest = log.newest_scheduled()?.map(|statement| statement.snapshot.id);
+        Ok(newest.filter(|newest| id.kind() == Kind::Schedule && newest.slot() > id.slot()))
+    }
+
+    /// What every start does before anything new: nothing that was sealed is lost, and no slot before `until` (seconds
+    /// since 1970) stays without a leaf.
+    pub(crate) fn catch_up(&self, until: i64) -> Result<CaughtUp, PublishError> {
+        self.authorities.try_again();
+        let mut done = CaughtUp::default();
+        self.check_scope()?;
+        self.publish_trust_root()?;
+        let stamp = |signature: &[u8; 64]| self.stamp(signature);
+        let Some(mut log) = self.log(&stamp)? else {
+            for id in self.in_order()? {
+                done.published.push(self.put(None, &id)?);
+            }
+            self.fetch_tokens(&mut done)?;
+            return Ok(done);
+        };
+        let mut waiting: BTreeMap<(UtcSecond, Kind), (BagId, Origin)> = BTreeMap::new();
+        for id in log.incomplete()? {
+            waiting.insert((id.slot(), id.kind()), (id, Origin::Store));
+        }
+        // What is in the spool too is published from there: its spool file then goes away as well.
+        for id in self.spool.sealed()? {
+            waiting.insert((id.slot(), id.kind()), (id, Origin::Spool));
+        }
+        for (id, origin) in waiting.into_values() {
+            if id.kind() == Kind::Schedule {
+                if id.slot().unix() > until {
+                    // Its turn comes when the slots before it are settled.
+                    continue;
+                }
+                self.fill(&mut log, id.slot().unix(), &mut done)?;
+            }
+            match origin {
+                Origin::Spool => {
+                    let published = self.put(Some(&mut log), &id)?;
+                    tracing::warn!(bundle = %id, "a sealed bundle waited in the spool; it is published now");
+                    done.published.push(published);
+                }
+                Origin::Store => self.adopt(&mut log, id, &mut done)?,
+            }
+        }
+        self.fill(&mut log, until, &mut done)?;
+        self.see(&log)?;
+        self.fetch_tokens(&mut done)?;
+        Ok(done)
+    }
+
+    /// Takes over a zip that was written and fsynced in the spool. When this returns the bundle cannot be lost.
+    pub(crate) fn seal(&self, id: &BagId, zip: &Path, sha256: &Digest) -> Result<(), PublishError> {
+        if self.authorities.is_configured() {
+            self.spool.want_token(&id.file_name(), sha256)?;
+        }
+        Ok(self.spool.seal(zip, &id.file_name())?)
+    }
+
+    /// Publishes a sealed bundle.
+    pub(crate) fn publish(&self, id: &BagId) -> Result<Published, PublishError> {
+        self.authorities.try_again();
+        let stamp = |signature: &[u8; 64]| self.stamp(signature);
+        let mut log = self.log(&stamp)?;
+        self.put(log.as_mut(), id)
+    }
+
+    /// The token over a statement's signature, which goes into its envelope; none when nobody answers.
+    fn stamp(&self, signature: &[u8; 64]) -> Vec<Vec<u8>> {
+        let answer = self.authorities.date(&Digest::of(signature));
+        answer.map(|answer| answer.bytes).into_iter().collect()
+    }
+
+    fn log<'a>(&'a self, stamp: &'a Stamp<'a>) -> Result<Option<Log<'a>>, PublishError> {
+        let Some((origin, key)) = &self.log else { return Ok(None) };
+        let root = self.trusted.as_ref().map(|trusted| &trusted.root);
+        let writer = Writer {
+            origin: origin.clone(),
+            evidence: &self.evidence,
+            log: key,
+            evidence_keys: root
+                .map(|root| root.evidence_keys().map(|(_, key)| key.clone()).collect())
+                .unwrap_or_default(),
+            log_keys: root
+                .map(|root| root.log_keys(origin).iter().map(|key| key.key().clone()).collect())
+                .unwrap_or_default(),
+            stamp,
+            high_water: self.spool.seen()?,
+            limits: Limits::default(),
+        };
+        Ok(Some(Log::new(&*self.store, writer)))
+    }
+
+    fn see(&self, log: &Log<'_>) -> Result<(), PublishError> {
+        if let Some(checkpoint) = log.high_water() {
+            self.spool.see(checkpoint)?;
+        }
+        Ok(())
+    }
+
+    /// Sealed bundles, oldest first.
+    fn in_order(&self) -> Result<Vec<BagId>, PublishError> {
+        let mut sealed = self.spool.sealed()?;
+        sealed.sort_by_key(|id| (id.slot(), id.kind()));
+        Ok(sealed)
+    }
+
+    /// One store, one scope.
+    fn check_scope(&self) -> Result<(), PublishError> {
+        let keys = self.store.list("bundles/")?;
+        let ids = keys.iter().filter_map(|key| {
+            let id = BagId::parse(key.rsplit('/').next()?.strip_suffix(".zip")?)?;
+            (id.store_key() == *key).then_some(id)
+        });
+        match ids.map(|id| id.scope().clone()).find(|scope| *scope != self.scope) {
+            Some(found) => Err(PublishError::OtherScope { found, expected: self.scope.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The store carries the versions of the trust root and the files that they name, for those who pin it.
+    fn publish_trust_root(&self) -> Result<(), PublishError> {
+        let Some(trusted) = &self.trusted else { return Ok(()) };
+        let versions = (1..=trusted.root.version()).map(file_name);
+        let files = trusted.root.document().files.keys().cloned();
+        for name in versions.chain(files) {
+            let path = trusted.folder.join(&name);
+            let bytes = std::fs::read(&path)
+                .map_err(|source| TrustRootError::Unreadable { path: path.clone(), source })?;
+            let key = format!("trust/{name}");
+            let found = match self.store.get(&key)? {
+                Some((found, _)) => Some(found),
+                None => match self.store.create(&key, &bytes)? {
+                    Creation::Created => None,
+                    Creation::Exists => self.store.get(&key)?.map(|(found, _)| found),
+                },
+            };
+            if found.is_some_and(|found| found != bytes) {
+                return Err(PublishError::Changed { key });
+            }
+        }
+        Ok(())
+    }
+
+    /// A bag for each slot after the last one in the log and before `until`: no run of it will come any more.
+    fn fill(&self, log: &mut Log<'_>, until: i64, done: &mut CaughtUp) -> Result<(), PublishError> {
+        let Some(last) = log.newest_scheduled()? else { return Ok(()) };
+        let last = last.snapshot;
+        let schedule = Schedule::parse(&last.schedule)?;
+        let slots = || layout::slots(&schedule, last.id.slot().unix(), until);
+        let count = slots().count();
+        if count == 0 {
+            return Ok(());
+        }
+        tracing::warn!(count, after = %last.id.slot(), "slots without a run: each gets a bag that says so");
+        let since = if last.status == RunStatus::Missed { last.id.slot() } else { last.ended }.unix();
+        for slot in slots() {
+            let written = SystemClock.now_ms().div_euclid(1000);
+            let missed = Missed {
+                schedule: schedule.clone(),
+                since,
+                written,
+                reason: format!(
+                    "no run of this slot was sealed; the collector had no result between {} and {}",
+                    moment::seconds(since),
+                    moment::seconds(written)
+                ),
+            };
+            let slot = UtcSecond::from_unix(slot).ok_or(layout::LayoutError::Value("the time"))?;
+            let id = BagId::new(self.scope.clone(), slot, Kind::Schedule);
+            let draft = layout::draft_missed(&self.config, &missed, id.clone(), &self.collector)?;
+            let unsigned = prepare(draft, self.evidence.public().id(), &Limits::default())?;
+            let signature = self.evidence.sign(unsigned.message())?;
+            let mut zip = Cursor::new(Vec::new());
+            unsigned.seal(signature, self.evidence.public(), &mut zip)?;
+            let zip = zip.into_inner();
+            if self.authorities.is_configured() {
+                self.spool.want_token(&id.file_name(), &Digest::of(&zip))?;
+            }
+            // Sealed like any other: a crash from here on leaves it to the next start.
+            self.spool.seal_bytes(&zip, &id.file_name())?;
+            self.put(Some(log), &id)?;
+            done.missed.push(id);
+        }
+        Ok(())
+    }
+
+    /// A zip of the store that lacks its leaf or a sidecar.
+    fn adopt(&self, log: &mut Log<'_>, id: BagId, done: &mut CaughtUp) -> Result<(), PublishError> {
+        match log.adopt(&id) {
+            Ok(statement) => {
+                self.see(log)?;
+                tracing::warn!(bundle = %id, index = statement.index, "was incomplete in the store; it is whole now");
+                let token = format!("{}.tsr", id.store_key());
+                if self.authorities.is_configured() && self.store.get(&token)?.is_none() {
+                    self.spool.want_token(&id.file_name(), &statement.snapshot.zip_sha256)?;
+                }
+                done.repaired.push(id);
+                Ok(())
+            }
+            // One bad zip must not keep the others out.
+            Err(error) if error.is_about_one_zip() => {
+                let why = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(bundle = %id, %error, why, "a zip in the store is not taken into the log");
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Everything from the sealed zip on. Each step is done or found done.
+    fn put(&self, log: Option<&mut Log<'_>>, id: &BagId) -> Result<Published, PublishError> {
+        let path = self.spool.sealed_path(id);
+        let unreadable = |source| PublishError::Sealed { path: path.clone(), source };
+        let refused = |source| PublishError::Refused { path: path.clone(), source };
+        // Read back and verified as an auditor would: what is published is what was sealed.
+        let keys = TrustedKeys::new(self.own_keys());
+        let keys = keys.ok_or_else(|| unreadable(io::ErrorKind::InvalidInput.into()))?;
+        let bundle = UntrustedBundle::open_path(&path, &Limits::default()).map_err(unreadable)?;
+        let mut bundle = bundle.verify(&keys).map_err(refused)?;
+        let snapshot = Snapshot::of(&mut bundle).map_err(refused)?;
+        drop(bundle);
+        let date = self.date(id, &snapshot.zip_sha256)?;
+        for (name, part) in self.spool.parts(id)? {
+            self.put_part(id, &name, &part)?;
+        }
+        let mut zip = File::open(&path).map_err(unreadable)?;
+        let (leaf, lost) = match log {
+            Some(log) => {
+                let appended = log.append(&snapshot, &mut zip);
+                // Also after a failure: what was seen was seen.
+                self.see(log)?;
+                let appended = appended?;
+                let leaf = Leaf {
+                    index: appended.statement.index,
+                    origin: appended.statement.origin.as_str().to_owned(),
+                };
+                (Some(leaf), appended.outcome == Outcome::Conflict)
+            }
+            None => (None, self.create_zip(&id.store_key(), &mut zip, &snapshot.zip_sha256)?),
+        };
+        if lost {
+            let kept = self.spool.conflict(id, &snapshot.zip_sha256)?;
+            tracing::error!(bundle = %id, kept = %kept.display(),
+                "another bundle of this slot was in the store before; ours is kept");
+            return Ok(Published { id: id.clone(), leaf, date, conflict: Some(kept) });
+        }
+        // The bundle is published. Its token follows now, or stays in the spool with the wish for it.
+        self.put_token(id)?;
+        self.spool.forget(id)?;
+        Ok(Published { id: id.clone(), leaf, date, conflict: None })
+    }
+
+    fn own_keys(&self) -> Vec<evidenced_bundle::PublicKey> {
+        let root = self.trusted.as_ref().map(|trusted| &trusted.root);
+        let others = root.map(|root| root.evidence_keys().map(|(_, key)| key.clone()).collect::<Vec<_>>());
+        [vec![self.evidence.public().clone()], others.unwrap_or_default()].concat()
+    }
+
+    fn put_part(&self, id: &BagId, name: &str, path: &Path) -> Result<(), PublishError> {
+        let unreadable = |source| PublishError::Sealed { path: path.to_owned(), source };
+        let (sha256, _) = File::open(path).and_then(hash_reader).map_err(unreadable)?;
+        let key = id.store_key();
+        let folder = key.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let key = format!("{folder}/{name}");
+        let mut part = File::open(path).map_err(unreadable)?;
+        if self.create_zip(&key, &mut part, &sha256)? {
+            return Err(PublishError::Changed { key });
+        }
+        Ok(())
+    }
+
+    /// Creates a zip, or finds it there; whether it is another one.
+    fn create_zip(&self, key: &str, zip: &mut File, ours: &Digest) -> Result<bool, PublishError> {
+        if self.store.upload(key, zip)? == Creation::Created {
+            return Ok(false);
+        }
+        // A crash or a time-out can hide a success, so what is there is compared first.
+        let gone = || StoreError::new("read", key, "it is there and cannot be opened");
+        let found = self.store.open(key)?.ok_or_else(gone)?;
+        let (found, _) = hash_reader(found).map_err(|error| StoreError::new("read", key, error))?;
+        Ok(found != *ours)
+    }
+
+    /// The token of a zip: kept from before, or asked for now.
+    fn date(&self, id: &BagId, sha256: &Digest) -> Result<Date, PublishError> {
+        let name = id.file_name();
+        if let Some(kept) = self.spool.kept_token(&name)?
+            && let Ok(Answer { time, authority, .. }) = self.authorities.judge(kept, sha256, None)
+        {
+            return Ok(Date::By { time, authority });
+        }
+        if !self.authorities.is_configured() {
+            return Ok(Date::Nobody);
+        }
+        let Some(Answer { bytes, time, authority }) = self.authorities.date(sha256) else {
+            tracing::warn!(bundle = %id, "no timestamp authority answered: the token waits in the spool");
+            return Ok(Date::Waits);
+        };
+        self.spool.keep_token(&name, &bytes)?;
+        Ok(Date::By { time, authority })
+    }
+
+    /// Puts a token that was got beside its zip; whether there was one.
+    fn put_token(&self, id: &BagId) -> Result<bool, PublishError> {
+        let name = id.file_name();
+        let Some(token) = self.spool.kept_token(&name)? else { return Ok(false) };
+        let key = format!("{}.tsr", id.store_key());
+        if self.store.create(&key, &token)? == Creation::Exists {
+            let found = self.store.get(&key)?.map(|(found, _)| found);
+            if found.as_ref() != Some(&token) {
+                // Of an earlier attempt, or of another writer. The verifier judges it; nothing is overwritten.
+                tracing::warn!(bundle = %id, "another token is beside the zip already; it stays");
+            }
+        }
+        self.spool.forget_token(&name)?;
+        Ok(true)
+    }
+
+    /// Asks once more for the tokens of bundles that are published.
+    fn fetch_tokens(&self, done: &mut CaughtUp) -> Result<(), PublishError> {
+        for (id, sha256) in self.spool.wanted_tokens()? {
+            if self.spool.sealed_path(&id).exists() {
+                continue;
+            }
+            if !self.holds(&id)? {
+                tracing::info!(bundle = %id, "a token was wanted for a bundle that was never sealed");
+                self.spool.forget_token(&id.file_name())?;
+                continue;
+            }
+            match self.date(&id, &sha256)? {
+                Date::By { .. } if self.put_token(&id)? => done.dated.push(id),
+                _ => done.undated.push(id),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where an unfinished bundle was found.
+enum Origin {
+    Store,
+    Spool,
+}
+
+/// Verifiers will refuse what is signed by a key that the trust root does not have: better said now than by them.
+fn warn_of_foreign_keys(root: &TrustRoot, evidence: &EvidenceKey, log: Option<&(KeyName, EvidenceKey)>) {
+    let now = UtcSecond::from_unix(SystemClock.now_ms().div_euclid(1000));
+    let id: &KeyId = evidence.public().id();
+    if let Some(Err(error)) = now.map(|now| root.evidence_key(id, Dated::Claimed(now))) {
+        tracing::error!(version = root.version(), %error, "the trust root does not accept the evidence key");
+    }
+    if let Some((origin, key)) = log
+        && !root
+            .log_keys(origin)
+            .iter()
+            .any(|known| known.key() == key.public() && known.entry().revoked.is_none())
+    {
+        let id = key.public().id();
+        tracing::error!(version = root.version(), %origin, key = %id, "the trust root does not have the log key");
+    }
+}
