@@ -342,7 +342,7 @@ function notShown(report) {
   return [el("h3", {}, "Not shown"), el("ul", { class: "open" }, open.map((text) => el("li", {}, text)))];
 }
 
-const GROUPS = [["Keys", ["1"]], ["Beside the zip", ["2", "3", "5", "6", "7"]], ["The zip", ["8"]], ["The bag", ["9"]], ["The run", ["10"]]];
+const GROUPS = [["Keys", [1]], ["Beside the zip", [2, 3, 5, 6, 7]], ["The zip", [8]], ["The bag", [9]], ["The run", [10]]];
 
 function checks(report) {
   const why = new Map(report.unchecked.flatMap(([names, reason]) => names.map((name) => [name, reason])));
@@ -356,7 +356,7 @@ function checks(report) {
       "li",
       { class: state, "data-check": name, "data-state": state },
       sign(state),
-      el("div", {}, el("p", { class: "claim" }, claim, el("span", { class: "visually-hidden" }, `: ${words}`)), detail ? el("p", { class: "detail" }, detail) : ""),
+      el("div", {}, el("p", { class: "claim" }, claim.charAt(0).toUpperCase() + claim.slice(1), el("span", { class: "visually-hidden" }, `: ${words}`)), detail ? el("p", { class: "detail" }, detail) : ""),
       el("p", { class: "label" }, name),
     );
   };

@@ -1,39 +1,40 @@
 // The checks, in the order of docs/BUNDLE.md, and what they add up to. Stops at the first that fails.
 
-/** Name, step and claim of each check. */
+/** Name, step and claim of each check that this page makes: those of the verifier, in its words (a test compares). */
 const CHECKS = [
-  ["keys", "1", "The keys are given from outside the bundle, and are those whose fingerprints you compared"],
-  ["statement-form", "2", "The statement file is a Sigstore bundle written in the one allowed way"],
-  ["statement-signature", "3", "The evidence key signed the statement"],
-  ["statement", "5", "The statement is about this bundle: its name, slot, scope and trigger"],
-  ["zip-digest", "6", "The whole zip, to the last byte, is the one that the statement names"],
-  ["log-proof", "7", "The proof file is written in the one allowed way"],
-  ["checkpoint", "7", "The log key signed the state of the log"],
-  ["inclusion", "7", "The statement is in that log, at the place it says"],
-  ["zip-end", "8", "The zip ends with one end record: no suffix, comment, second disk or zip64"],
-  ["zip-limits", "8", "The number and the sizes of the files are within the limits"],
-  ["zip-headers", "8", "Every header is of the one form that is allowed"],
-  ["zip-layout", "8", "Every byte belongs to a listed file or a header: no prefix, gap, overlap or hidden file"],
-  ["zip-names", "8", "The names are safe, sorted, distinct on every system and in one folder"],
-  ["bag-name", "9", "File, folder and slot have one name"],
-  ["tag-manifest", "9", "The tag manifest is one"],
-  ["signature", "9", "The evidence key signed the tag manifest"],
-  ["tag-files", "9", "The tag files are those that were signed"],
-  ["bag-declaration", "9", "bagit.txt is the standard one"],
-  ["manifest", "9", "The payload manifest is one"],
-  ["file-set", "9", "The files are exactly those of the manifests: none is missing, none was added"],
-  ["payload", "9", "Every file of the payload is the one that was signed"],
-  ["bag-info", "9", "bag-info.txt says the same as the name, the key and the payload"],
-  ["zip-content", "9", "The files unpack to the sizes and checksums that the zip states"],
-  ["ssh-signature", "9", "The evidence key made the SSH signature over the zip"],
-  ["run-documents", "10", "Configuration, catalogue, plan and run can be read"],
-  ["run-identity", "10", "The run is the one that the name says"],
-  ["run-coverage", "10", "There is one row for each planned cell and none besides"],
-  ["run-files", "10", "Every row has its document and every document its row"],
-  ["run-status", "10", "The status of the run is what its rows add up to"],
-  ["run-statement", "10", "The signed statement and the run say the same"],
+  ["keys", 1, "there is a public key to verify with, given from outside the bundle"],
+  ["statement-form", 2, "the statement file is a Sigstore bundle written in the one allowed way"],
+  ["statement-signature", 3, "a trusted evidence key signed the statement"],
+  ["statement", 5, "the statement is about the bundle of this name"],
+  ["zip-digest", 6, "the whole zip, to the last byte, is the one that the statement names"],
+  ["log-proof", 7, "the proof is for the statement's number in its log, written in the one allowed way"],
+  ["checkpoint", 7, "a log key of the trust root, and nobody unknown, signed the checkpoint"],
+  ["inclusion", 7, "the statement is in the log, at its number"],
+  ["zip-end", 8, "the zip ends with one end record: no suffix, comment, second disk or zip64"],
+  ["zip-limits", 8, "the number and the sizes of the files are within the limits"],
+  ["zip-headers", 8, "every header is of the one form that the writer emits"],
+  ["zip-layout", 8, "every byte belongs to a listed file or a header: no prefix, gap, overlap or hidden file"],
+  ["zip-names", 8, "the names are safe, sorted, distinct on every file system and in one folder"],
+  ["zip-content", 8, "the files unpack to the sizes and checksums that the zip states"],
+  ["bag-name", 9, "file, folder and slot have one name"],
+  ["tag-manifest", 9, "the tag manifest is one"],
+  ["stated-manifest", 9, "the tag manifest is the one that the statement names"],
+  ["signature", 9, "a given key signed the tag manifest"],
+  ["tag-files", 9, "the tag files are those that were signed"],
+  ["bag-declaration", 9, "bagit.txt is the standard one"],
+  ["bag-info", 9, "bag-info.txt says the same as the name, the key and the payload"],
+  ["manifest", 9, "the payload manifest is one"],
+  ["file-set", 9, "the files are exactly those of the manifests"],
+  ["payload", 9, "every file of the payload is the one that was signed"],
+  ["ssh-signature", 9, "a trusted evidence key made the SSH signature over the zip"],
+  ["run-documents", 10, "config, catalogue, plan and run can be read"],
+  ["run-identity", 10, "the run is the one that the name says"],
+  ["run-coverage", 10, "there is one row for each planned cell and none besides"],
+  ["run-files", 10, "every row has its document and every document its row"],
+  ["run-status", 10, "the status of the run is what its rows add up to"],
+  ["run-statement", 10, "the signed statement and the run say the same"],
 ];
-const WITH_STATEMENT = ["statement-form", "statement-signature", "statement", "zip-digest", "run-statement"];
+const WITH_STATEMENT = ["statement-form", "statement-signature", "statement", "zip-digest", "stated-manifest", "run-statement"];
 const WITH_PROOF = ["log-proof", "checkpoint", "inclusion"];
 
 const SIDECARS = [".sigstore.json", ".tlog-proof", ".sshsig", ".tsr"];
@@ -124,8 +125,9 @@ async function runChecks(report, { zip, sidecars }, keys, passed, progress) {
   const bag = await checkBag(zip, zip.name, keys.evidence, passed, (done) => progress(0.5 + (done / zip.size) * 0.5));
   report.bag = bag;
   if (statement && statement.subject[1].digest.sha256 !== hex(await sha256(bag.message))) {
-    throw new Refused("signature", "is not the tag manifest that the statement names", TAG_MANIFEST);
+    throw new Refused("stated-manifest", "is not the tag manifest that the statement names", TAG_MANIFEST);
   }
+  if (statement) passed("stated-manifest");
   if (!sshFile) report.unchecked.push([["ssh-signature"], "no .sshsig was given"]);
   else if (!(await checkSshSignature(sshFile, zip, keys.evidence, passed))) {
     report.unchecked.push([["ssh-signature"], "the zip is larger than this page can hash with SHA-512"]);

@@ -11,6 +11,7 @@
 mod bag;
 mod command;
 mod dependencies;
+mod document;
 mod folder;
 mod forged;
 mod hostile;
