@@ -128,7 +128,7 @@ fn run(cli: Cli) -> Result<u8, Failed> {
         Command::Demo(arguments) => demo::run(&arguments, quiet),
         Command::Init(arguments) => init::run(arguments),
         Command::Collect(arguments) => collect::run(&arguments, quiet),
-        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Verify(arguments) => verify::run(arguments),
         Command::VerifyPage => verify_page::run(),
         Command::Trust { command } => trust::run(&command),
         Command::Items(arguments) => items::run(&arguments),

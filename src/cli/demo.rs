@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use evidenced_bundle::Limits;
 use evidenced_bundle::command::read_keys;
 use evidenced_bundle::report::verify_path;
+use evidenced_bundle::{Anchor, Demand, Limits};
 use evidenced_core::run::Clock as _;
 
 use super::collect::{bag_id, exit_code};
@@ -71,7 +71,7 @@ async fn demonstrate(arguments: &Arguments, quiet: bool) -> Result<u8, Failed> {
     running.stop().await;
 
     let trusted = read_keys(std::slice::from_ref(&public))?;
-    let report = verify_path(&stored.path, &trusted, &Limits::default());
+    let report = verify_path(&stored.path, &Anchor::Keys(trusted), &Demand::default(), &Limits::default());
     let mut text = String::from("A simulated AWS answered on loopback; everything else was real.\n\n");
     text.push_str(&summary::text(&stored));
     text = format!("{text}  requests   {requests} signed API requests\n\n");

@@ -78,8 +78,7 @@ impl From<std::io::Error> for Failed {
 
 impl From<CommandError> for Failed {
     fn from(error: CommandError) -> Self {
-        let hint = matches!(error, CommandError::Key { .. })
-            .then(|| "`openssl pkey -in evidence.key.pem -pubout` writes a public key file".to_owned());
+        let hint = error.hint().map(str::to_owned);
         Self { code: USAGE, error: error.into(), hint }
     }
 }

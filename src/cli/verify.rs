@@ -1,29 +1,58 @@
 //! `evidenced verify`: the verifier of the bundle crate, with this program's options.
 
 use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
 
 use clap::Args;
-use evidenced_bundle::Limits;
-use evidenced_bundle::command::{Format, read_keys, verify_paths};
+use evidenced_bundle::command::{Format, Options, Verifier, verify};
+use evidenced_bundle::{Undated, UtcSecond};
 
 use super::exit::Failed;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Bundles (ID.zip), or the folders that they unpack to.
+    /// Bundles (ID.zip) with what lies beside them, or the folders that they unpack to.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Public key that you trust, got by another way than the bundle; may be repeated.
-    #[arg(long, required = true, value_name = "FILE")]
+    /// Trust root that you trust: its folder, or a file root-v<n>.dsse.json in it.
+    #[arg(long, value_name = "DIR", conflicts_with = "key", required_unless_present = "key")]
+    trust: Option<PathBuf>,
+    /// SHA-256 of the first statement of the trust root, as the organisation published it; never from the folder
+    /// itself.
+    #[arg(long, value_name = "HEX", requires = "trust")]
+    root_fingerprint: Option<String>,
+    /// Refuse a trust root that ends before version N, which you have seen before.
+    #[arg(long, value_name = "N", requires = "trust")]
+    trust_version: Option<u32>,
+    /// A bundle without any timestamp is an exception (exit code 4); without this nothing can be said of it (2).
+    #[arg(long, requires = "trust")]
+    undated: bool,
+    /// Public key that you trust, got by another way than the bundle; may be repeated. Proves who signed; timestamps
+    /// and log are not looked at.
+    #[arg(long, value_name = "FILE")]
     key: Vec<PathBuf>,
     /// One JSON object a line for each path, with every check.
     #[arg(long)]
     json: bool,
+    /// Write what an auditor files: inputs with SHA-256, each step, result, time. The file must not be there.
+    #[arg(long, value_name = "FILE")]
+    workpaper: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<u8, Failed> {
-    let keys = read_keys(&arguments.key)?;
-    let format = if arguments.json { Format::Json } else { Format::Text };
-    let mut out = std::io::stdout().lock();
-    Ok(verify_paths(&arguments.paths, &keys, &Limits::default(), format, &mut out)?.exit_code())
+pub(super) fn run(arguments: Arguments) -> Result<u8, Failed> {
+    let options = Options {
+        paths: arguments.paths,
+        keys: arguments.key,
+        trust: arguments.trust,
+        root_fingerprint: arguments.root_fingerprint,
+        trust_version: arguments.trust_version.unwrap_or(0),
+        undated: if arguments.undated { Undated::Accepted } else { Undated::Refused },
+        format: if arguments.json { Format::Json } else { Format::Text },
+        workpaper: arguments.workpaper,
+        ..Options::default()
+    };
+    let now = UNIX_EPOCH.elapsed().ok().and_then(|since| i64::try_from(since.as_secs()).ok());
+    let name = concat!("evidenced verify ", env!("CARGO_PKG_VERSION"));
+    let verifier = Verifier { name, now: now.and_then(UtcSecond::from_unix) };
+    Ok(verify(&options, verifier, &mut std::io::stdout().lock())?.exit_code())
 }

@@ -2,11 +2,19 @@
 //!
 //! Public keys alone prove who signed. A trust root, held by one number, also says which keys counted when, which
 //! timestamp authorities count, and which keys sign the log: only with it is a date or a place in a log proved.
+//! Refused: a trust root without its fingerprint, since one that lies beside what it is to prove proves nothing.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
 use crate::check::Check;
-use crate::digest::KeyId;
-use crate::key::TrustedKeys;
-use crate::trust::{Dated, KeyRefusal, TrustRoot};
+use crate::digest::{Digest, KeyId};
+use crate::input::Input;
+use crate::key::{KeyError, PublicKey, TrustedKeys};
+use crate::trust::{self, Dated, KeyRefusal, TrustError, TrustRoot};
+
+const KEY_FILE_BYTES: u64 = 64 << 10;
 
 /// What the verifying person trusts.
 #[derive(Debug, Clone)]
@@ -17,21 +25,121 @@ pub enum Anchor {
     Root(Box<TrustRoot>),
 }
 
+/// Why there is nothing to verify with.
+#[derive(Debug, thiserror::Error)]
+pub enum AnchorError {
+    /// A key file could not be read.
+    #[error("key {path} cannot be read")]
+    KeyUnreadable {
+        /// The file.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A key file is not a public key that can be trusted.
+    #[error("key {path} cannot be used")]
+    Key {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        #[source]
+        source: KeyError,
+    },
+    /// No key was named.
+    #[error("no key is given: --key evidence.pub.pem, or --trust with --root-fingerprint")]
+    NoKey,
+    /// A trust root was named and its fingerprint was not.
+    #[error(
+        "--trust needs --root-fingerprint, the SHA-256 of its first statement, as the organisation published it (not \
+         from the folder itself)"
+    )]
+    NoFingerprint,
+    /// The fingerprint is no digest.
+    #[error("the root fingerprint {found:?} is not 64 lower-case hexadecimal digits")]
+    Fingerprint {
+        /// What was given.
+        found: String,
+    },
+    /// The file is not named as a version of a trust root.
+    #[error("{path} is neither a folder nor a file root-v<number>.dsse.json")]
+    RootName {
+        /// What was given.
+        path: String,
+    },
+    /// The trust root is refused: it cannot be verified with.
+    #[error("trust root {path} is refused")]
+    Root {
+        /// The folder.
+        path: String,
+        /// Why.
+        #[source]
+        source: TrustError,
+    },
+}
+
 impl Anchor {
-    /// Step 1 has passed: neither variant can be made otherwise.
-    pub(crate) fn announce(&self, passed: &mut dyn FnMut(Check, String)) {
+    /// Reads a trust root: its folder, or one of its files `root-v<n>.dsse.json`, which must then not be newer than
+    /// what the folder leads to. `inputs` gets every file that was read.
+    pub fn read_root(
+        path: &Path,
+        fingerprint: Option<&str>,
+        at_least: u32,
+        inputs: &mut Vec<Input>,
+    ) -> Result<Self, AnchorError> {
+        let found = fingerprint.ok_or(AnchorError::NoFingerprint)?;
+        let pinned = Digest::parse(found)
+            .ok_or_else(|| AnchorError::Fingerprint { found: crate::check::printable(found) })?;
+        let (folder, version) = if path.is_dir() {
+            (path.to_owned(), 0)
+        } else {
+            let version = path.file_name().and_then(|name| trust::version_of(name.to_str()?));
+            let parent = path
+                .parent()
+                .map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+            let shown = || AnchorError::RootName { path: path.display().to_string() };
+            (parent.ok_or_else(shown)?.to_owned(), version.ok_or_else(shown)?)
+        };
+        let mut read = |name: &str| {
+            let path = folder.join(name);
+            let bytes = trust::read_file(&path)?;
+            inputs.extend(bytes.as_deref().map(|bytes| Input::of(&path, bytes)));
+            Ok(bytes)
+        };
+        let root = TrustRoot::load_chain(&mut read, &pinned, at_least.max(version));
+        root.map(|root| Self::Root(Box::new(root)))
+            .map_err(|source| AnchorError::Root { path: folder.display().to_string(), source })
+    }
+
+    /// What it is, for a report: the ids of keys, or version and fingerprint of a trust root.
+    pub fn describe(&self) -> String {
         match self {
-            Self::Keys(keys) => {
-                passed(Check::Keys, keys.ids().map(ToString::to_string).collect::<Vec<_>>().join(", "));
-            }
-            Self::Root(root) => {
-                passed(
-                    Check::TrustRoot,
-                    format!("version {}, fingerprint {}", root.version(), root.fingerprint()),
-                );
-            }
+            Self::Keys(keys) => keys.ids().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            Self::Root(root) => format!("version {}, fingerprint {}", root.version(), root.fingerprint()),
         }
     }
+
+    /// Step 1 has passed: neither variant can be made otherwise.
+    pub(crate) fn announce(&self, passed: &mut dyn FnMut(Check, String)) {
+        let check = if matches!(self, Self::Keys(_)) { Check::Keys } else { Check::TrustRoot };
+        passed(check, self.describe());
+    }
+}
+
+/// Reads public key files, at least one; `inputs` gets every file that was read.
+pub fn read_keys(paths: &[PathBuf], inputs: &mut Vec<Input>) -> Result<TrustedKeys, AnchorError> {
+    let keys = paths.iter().map(|path| read_key(path, inputs)).collect::<Result<Vec<_>, _>>()?;
+    TrustedKeys::new(keys).ok_or(AnchorError::NoKey)
+}
+
+fn read_key(path: &Path, inputs: &mut Vec<Input>) -> Result<PublicKey, AnchorError> {
+    let shown = path.display().to_string();
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(KEY_FILE_BYTES).read_to_string(&mut text))
+        .map_err(|source| AnchorError::KeyUnreadable { path: shown.clone(), source })?;
+    inputs.push(Input::of(path, text.as_bytes()));
+    PublicKey::from_pem(&text).map_err(|source| AnchorError::Key { path: shown, source })
 }
 
 /// The evidence keys of a trust root that count for what was signed then; why the one that is asked for does not.

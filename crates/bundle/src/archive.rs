@@ -30,8 +30,8 @@ pub struct UntrustedBundle<'p> {
     pub(crate) source: Source,
     pub(crate) name: String,
     pub(crate) limits: Limits,
-    /// The digest of the zip, when it has been hashed already.
-    pub(crate) hashed: Option<Digest>,
+    /// The digests of the zip, when it has been hashed already.
+    pub(crate) hashed: Option<ZipDigests>,
     /// Where the parts of its run are.
     pub(crate) parts: Box<dyn PartSource + 'p>,
 }
@@ -78,12 +78,14 @@ impl<'p> UntrustedBundle<'p> {
     }
 
     /// The digests of a zip, read once and before anything parses it; `None` of a folder.
-    pub fn hash(&mut self, wanted: Wanted) -> Result<Option<ZipDigests>, VerifyError> {
+    pub fn hash(&mut self, wanted: Wanted) -> Result<Option<&ZipDigests>, VerifyError> {
         let Source::Zip(zip) = &mut self.source else { return Ok(None) };
-        let bytes = length(zip)?;
-        let digests = ZipDigests::read(&mut zip.take(bytes), wanted).map_err(VerifyError::unreadable)?;
-        self.hashed = Some(digests.sha256);
-        Ok(Some(digests))
+        if !self.hashed.as_ref().is_some_and(|known| known.are(wanted)) {
+            let bytes = length(zip)?;
+            let digests = ZipDigests::read(&mut zip.take(bytes), wanted).map_err(VerifyError::unreadable)?;
+            self.hashed = Some(digests);
+        }
+        Ok(self.hashed.as_ref())
     }
 }
 

@@ -92,6 +92,24 @@ pub struct Attested {
     pub checkpoint: Checkpoint,
 }
 
+impl Attested {
+    /// What makes it less than genuine without exceptions, one sentence each.
+    pub fn exceptions(&self) -> Vec<String> {
+        let ended = self.statement.snapshot.ended;
+        let at = self.dated.map(|at| at.to_string()).unwrap_or_default();
+        match self.timeliness {
+            Timeliness::InTime => Vec::new(),
+            Timeliness::Undated => vec!["undated: no timestamp says when it was signed".to_owned()],
+            Timeliness::Late => {
+                vec![format!("late: dated {at}, more than 24 hours after collecting ended at {ended}")]
+            }
+            Timeliness::Early => vec![format!(
+                "early: dated {at}, more than 5 minutes before collecting ended at {ended}: a clock is wrong"
+            )],
+        }
+    }
+}
+
 /// Steps 2 to 7 and 9b under a trust root, in the order of `docs/BUNDLE.md`, stopping at the first that fails. Without
 /// `zip` the steps 6 and 9b are left out: what the statement names has not been looked at.
 pub fn attest(

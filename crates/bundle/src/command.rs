@@ -1,177 +1,237 @@
-//! The command behind `evidenced-verify`, and the part of it that `evidenced verify` shares.
+//! The command behind `evidenced-verify`, which `evidenced verify` shares: [`Options`] in, results and a verdict out.
 //!
-//! Arguments are few enough to be read by hand: the verifier has no argument parser among its dependencies.
+//! The two programs differ in how they read arguments and in nothing else. Time is an argument, and only the workpaper
+//! has it. Refused before anything is verified: no trusted key, keys and a trust root at once, a workpaper that would
+//! overwrite a file.
+
+mod arguments;
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read as _, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::key::{KeyError, PublicKey, TrustedKeys};
+pub use arguments::HELP;
+
+use crate::anchor::{self, Anchor, AnchorError};
+use crate::attest::{Demand, Undated};
+use crate::input::Input;
+use crate::key::TrustedKeys;
 use crate::limits::Limits;
 use crate::report::{Verdict, verify_path};
+use crate::time::UtcSecond;
+use crate::workpaper::{Finding, Workpaper};
+use arguments::Asked;
 
 /// How results are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
     /// For people.
+    #[default]
     Text,
     /// One JSON object a line, one line a path.
     Json,
 }
 
-/// Text of `--help`.
-pub const HELP: &str = "\
-Verifies bundles of evidenced: that the holder of a key signed exactly these files, and that the
-evidence in them is what the run says it is. Nothing is unpacked, no network is used.
+/// What a caller asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Options {
+    /// What to verify; at least one.
+    pub paths: Vec<PathBuf>,
+    /// Files of public keys. With a trust root there are none.
+    pub keys: Vec<PathBuf>,
+    /// A trust root: its folder or a file of it.
+    pub trust: Option<PathBuf>,
+    /// SHA-256 of its first statement.
+    pub root_fingerprint: Option<String>,
+    /// The version that it must have reached; 0 for any.
+    pub trust_version: u32,
+    /// Whether a bundle without a timestamp is an exception or cannot be judged.
+    pub undated: Undated,
+    /// How results are printed.
+    pub format: Format,
+    /// Where the workpaper goes.
+    pub workpaper: Option<PathBuf>,
+    /// How much is read.
+    pub limits: Limits,
+}
 
-Usage: evidenced-verify PATH... --key evidence.pub.pem [--key FILE]... [--json]
+/// Who verifies, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Verifier<'a> {
+    /// The program and its version.
+    pub name: &'a str,
+    /// The time; `None` when the clock of the machine shows none.
+    pub now: Option<UtcSecond>,
+}
 
-Arguments:
-  PATH            a bundle (<id>.zip), or the folder that it unpacks to
-
-Options:
-  --key FILE      public key that you trust (PEM), got by another way than the bundle; may be repeated
-  --json          one JSON object a line for each PATH, with every check
-  -h, --help      this text
-  -V, --version   the version
-
-The key's id is the SHA-256 of its DER form; compare it with what the organisation told you:
-  openssl pkey -pubin -in evidence.pub.pem -outform DER | sha256sum
-
-Exit code:
-  0  genuine: every check passed, no planned evidence is missing
-  4  genuine, with exceptions: evidence is missing, and the bundle says which
-  5  not genuine: a check failed; its step and file are named
-  2  could not tell: a file or a key could not be read, or the arguments are wrong
-Of several paths the worst counts: 2, then 5, then 4.
-";
-
-/// Why verification could not begin.
+/// Why verification could not begin, or its result not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// The arguments make no sense.
     #[error("{0}")]
     Usage(String),
-    /// A key file could not be read.
-    #[error("key {path} cannot be read")]
-    KeyUnreadable {
-        /// The file.
+    /// There is nothing to verify with.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
+    /// The workpaper was not written.
+    #[error("workpaper {path} cannot be written")]
+    Workpaper {
+        /// Where it should go.
         path: String,
         /// What the system said.
         #[source]
         source: io::Error,
     },
-    /// A key file is not a public key that can be trusted.
-    #[error("key {path} cannot be used")]
-    Key {
-        /// The file.
-        path: String,
-        /// What is wrong with it.
-        #[source]
-        source: KeyError,
-    },
+    /// A workpaper says when.
+    #[error("the clock of this machine shows no time that a workpaper could name")]
+    Clock,
     /// The result could not be written.
     #[error("the result cannot be written")]
     Output(#[from] io::Error),
 }
 
-const KEY_FILE_BYTES: u64 = 64 << 10;
+impl CommandError {
+    /// What to do next, where there is something to say.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Anchor(AnchorError::Key { .. }) => {
+                Some("`openssl pkey -in evidence.key.pem -pubout` writes a public key file")
+            }
+            Self::Anchor(AnchorError::NoFingerprint | AnchorError::Fingerprint { .. }) => Some(
+                "the organisation prints it with `evidenced trust show`, in its system description and its \
+                 engagement letter",
+            ),
+            Self::Anchor(AnchorError::Root { .. }) => Some(
+                "nothing was verified: get the folder `trust` of the store with every version, and compare the \
+                 fingerprint with what the organisation published",
+            ),
+            Self::Workpaper { .. } => Some("a workpaper is never overwritten: name a file that is not there"),
+            _ => None,
+        }
+    }
+}
+
+impl Options {
+    /// What is trusted, and the files that it was read from.
+    fn anchor(&self) -> Result<(Anchor, Vec<Input>), CommandError> {
+        let mut inputs = Vec::new();
+        let fingerprint = self.root_fingerprint.as_deref();
+        let anchor = match &self.trust {
+            Some(_) if !self.keys.is_empty() => {
+                let both = "--key and --trust are given: a trust root brings its keys";
+                return Err(CommandError::Usage(both.to_owned()));
+            }
+            Some(root) => Anchor::read_root(root, fingerprint, self.trust_version, &mut inputs)?,
+            None if fingerprint.is_some() || self.trust_version > 0 || self.undated == Undated::Accepted => {
+                let alone = "--root-fingerprint, --trust-version and --undated need --trust";
+                return Err(CommandError::Usage(alone.to_owned()));
+            }
+            None => Anchor::Keys(anchor::read_keys(&self.keys, &mut inputs)?),
+        };
+        Ok((anchor, inputs))
+    }
+}
 
 /// Reads public key files; at least one.
 pub fn read_keys(paths: &[PathBuf]) -> Result<TrustedKeys, CommandError> {
-    let keys = paths.iter().map(|path| read_key(path)).collect::<Result<Vec<_>, _>>()?;
-    TrustedKeys::new(keys)
-        .ok_or_else(|| CommandError::Usage("no key is given: --key evidence.pub.pem".to_owned()))
+    Ok(anchor::read_keys(paths, &mut Vec::new())?)
 }
 
-fn read_key(path: &Path) -> Result<PublicKey, CommandError> {
-    let shown = path.display().to_string();
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(KEY_FILE_BYTES).read_to_string(&mut text))
-        .map_err(|source| CommandError::KeyUnreadable { path: shown.clone(), source })?;
-    PublicKey::from_pem(&text).map_err(|source| CommandError::Key { path: shown, source })
-}
-
-/// Verifies each path, prints its report, and gives the worst verdict.
-pub fn verify_paths(
-    paths: &[PathBuf],
-    keys: &TrustedKeys,
-    limits: &Limits,
-    format: Format,
+/// Verifies each path, prints what was found, writes the workpaper, and gives the worst verdict.
+pub fn verify(
+    options: &Options,
+    verifier: Verifier<'_>,
     out: &mut dyn Write,
 ) -> Result<Verdict, CommandError> {
-    if paths.is_empty() {
+    if options.paths.is_empty() {
         return Err(CommandError::Usage("no bundle is given".to_owned()));
     }
-    let mut verdicts = Vec::new();
-    for path in paths {
-        let report = verify_path(path, keys, limits);
-        match format {
-            Format::Text => write!(out, "{}", report.render_text())?,
-            Format::Json => writeln!(out, "{}", report.render_json())?,
+    let (anchor, anchor_inputs) = options.anchor()?;
+    // Known before hours of work are done.
+    let workpaper = options.workpaper.as_deref().map(|path| free(path, verifier.now)).transpose()?;
+    let mut findings = Vec::new();
+    for path in &options.paths {
+        let finding = find(path, &anchor, options);
+        match options.format {
+            Format::Text => write!(out, "{}", finding.text)?,
+            Format::Json => writeln!(out, "{}", finding.json)?,
         }
-        verdicts.push(report.verdict);
+        findings.push(finding);
     }
     out.flush()?;
-    Ok(Verdict::worst(verdicts))
+    if let Some((path, at)) = workpaper {
+        let (anchor_inputs, findings) = (&anchor_inputs, &findings);
+        let text =
+            Workpaper { at, verifier: verifier.name, anchor: &anchor, anchor_inputs, findings }.render();
+        create(path, text.as_bytes())?;
+    }
+    Ok(Verdict::worst(findings.iter().map(|finding| finding.verdict)))
 }
 
-/// The whole of `evidenced-verify`: arguments without the program's name; the exit code.
+/// What one path is, and what was found of it.
+fn find(path: &Path, anchor: &Anchor, options: &Options) -> Finding {
+    let demand = Demand { undated: options.undated, ..Demand::default() };
+    verify_path(path, anchor, &demand, &options.limits).into_finding()
+}
+
+/// The path of a workpaper that is not there yet, and the time that goes into it.
+fn free(path: &Path, now: Option<UtcSecond>) -> Result<(&Path, UtcSecond), CommandError> {
+    if path.symlink_metadata().is_ok() {
+        return Err(unwritten(path, io::ErrorKind::AlreadyExists.into()));
+    }
+    Ok((path, now.ok_or(CommandError::Clock)?))
+}
+
+fn create(path: &Path, text: &[u8]) -> Result<(), CommandError> {
+    let written = File::create_new(path).and_then(|mut file| {
+        file.write_all(text)?;
+        file.sync_all()
+    });
+    written.map_err(|source| unwritten(path, source))
+}
+
+fn unwritten(path: &Path, source: io::Error) -> CommandError {
+    CommandError::Workpaper { path: path.display().to_string(), source }
+}
+
+/// The whole of `evidenced-verify`: arguments without the program's name, and the time; the exit code.
 pub fn cli_verify(
     arguments: impl IntoIterator<Item = OsString>,
+    now: Option<UtcSecond>,
     out: &mut dyn Write,
     errors: &mut dyn Write,
 ) -> u8 {
-    match run(arguments, out) {
+    match run(arguments, now, out) {
         Ok(code) => code,
         Err(error) => {
-            let source =
-                std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-            let hint = match &error {
-                CommandError::Usage(_) => "\nhint: evidenced-verify --help",
-                CommandError::Key { .. } => {
-                    "\nhint: `openssl pkey -in evidence.key.pem -pubout` writes such a file"
-                }
-                _ => "",
-            };
+            let mut text = format!("error: {error}");
+            let mut source = std::error::Error::source(&error);
+            while let Some(cause) = source {
+                text = format!("{text}: {cause}");
+                source = cause.source();
+            }
+            let usage = matches!(error, CommandError::Usage(_)).then_some("evidenced-verify --help");
+            if let Some(hint) = error.hint().or(usage) {
+                text = format!("{text}\nhint: {hint}");
+            }
             // There is nowhere to report that standard error is closed; the code says it failed.
-            writeln!(errors, "error: {error}{source}{hint}").unwrap_or_default();
+            writeln!(errors, "{text}").unwrap_or_default();
             Verdict::CouldNotTell.exit_code()
         }
     }
 }
 
-fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -> Result<u8, CommandError> {
-    let (mut paths, mut keys, mut format) = (Vec::new(), Vec::new(), Format::Text);
-    let mut arguments = arguments.into_iter();
-    let mut options_end = false;
-    while let Some(argument) = arguments.next() {
-        let text = if options_end { None } else { argument.to_str().filter(|text| text.starts_with('-')) };
-        match text {
-            None => paths.push(PathBuf::from(argument)),
-            Some("--") => options_end = true,
-            Some("-h" | "--help") => {
-                write!(out, "{HELP}")?;
-                return Ok(0);
-            }
-            Some("-V" | "--version") => {
-                writeln!(out, "evidenced-verify {}", env!("CARGO_PKG_VERSION"))?;
-                return Ok(0);
-            }
-            Some("--json") => format = Format::Json,
-            Some("--key") => {
-                let file =
-                    arguments.next().ok_or_else(|| CommandError::Usage("--key needs a file".to_owned()))?;
-                keys.push(PathBuf::from(file));
-            }
-            Some(option) => match option.strip_prefix("--key=") {
-                Some(file) => keys.push(PathBuf::from(file)),
-                None => return Err(CommandError::Usage(format!("unknown option {option}"))),
-            },
-        }
+fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    now: Option<UtcSecond>,
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
+    let name = concat!("evidenced-verify ", env!("CARGO_PKG_VERSION"));
+    match arguments::parse(arguments)? {
+        Asked::Help => write!(out, "{HELP}")?,
+        Asked::Version => writeln!(out, "{name}")?,
+        Asked::Verify(options) => return Ok(verify(&options, Verifier { name, now }, out)?.exit_code()),
     }
-    let keys = read_keys(&keys)?;
-    Ok(verify_paths(&paths, &keys, &Limits::default(), format, out)?.exit_code())
+    Ok(0)
 }

@@ -7,6 +7,7 @@
 
 pub mod anchor;
 pub mod archive;
+pub mod assurance;
 pub mod attest;
 pub mod bag;
 mod base64;
@@ -17,6 +18,7 @@ pub mod digest;
 pub mod dsse;
 pub mod expect;
 pub mod id;
+pub mod input;
 pub mod key;
 pub mod limits;
 pub mod log;
@@ -46,13 +48,16 @@ pub mod time;
 pub mod timestamp;
 pub mod trust;
 pub mod verify;
+pub mod workpaper;
 
 pub use anchor::Anchor;
 pub use archive::UntrustedBundle;
+pub use assurance::{Assurance, Level};
 pub use attest::{Attested, Demand, Undated, attest};
 pub use check::{Check, VerifyError};
 pub use digest::{Digest, KeyId, hash_reader};
 pub use id::{BagId, Kind, Scope};
+pub use input::Input;
 pub use key::{EvidenceKey, PublicKey, TrustedKeys};
 pub use limits::Limits;
 pub use parts::{PartId, PartOf, PartRecord, PartSource};
@@ -65,3 +70,4 @@ pub use single::{Verified, verify_bundle};
 pub use span::{Span, SpanError};
 pub use time::UtcSecond;
 pub use verify::VerifiedBundle;
+pub use workpaper::{Finding, Workpaper};

@@ -4,19 +4,23 @@
 //! every path, whatever happens: a file that cannot be read is a report too.
 
 use std::fmt::{self, Display, Write as _};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
 use crate::anchor::Anchor;
 use crate::archive::UntrustedBundle;
-use crate::attest::Demand;
+use crate::assurance::{Assurance, Level};
+use crate::attest::{Attested, Demand};
+use crate::base64;
 use crate::check::{Check, VerifyError, printable};
-use crate::key::TrustedKeys;
+use crate::input::Input;
 use crate::limits::Limits;
 use crate::run::{Gap, RunStatus, RunSummary};
-use crate::sidecar::Sidecars;
-use crate::single::verify_bundle;
+use crate::sidecar::{PROOF, Sidecars, TSR, Wanted};
+use crate::single::{Verified, verify_bundle};
+use crate::workpaper::Finding;
 
 /// What may be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -70,6 +74,8 @@ pub enum Outcome {
     Passed,
     /// It does not.
     Failed,
+    /// What it needs is not there: an exception when the caller accepts that, else nothing can be said.
+    Absent,
     /// An earlier check failed.
     NotRun,
 }
@@ -93,6 +99,26 @@ pub struct CheckResult {
     pub file: Option<String>,
 }
 
+impl CheckResult {
+    /// One line: number, name, result, and what was seen or what would be true.
+    fn line(&self) -> String {
+        let outcome = match self.outcome {
+            Outcome::Passed => "passed",
+            Outcome::Failed => "FAILED",
+            Outcome::Absent => "absent",
+            Outcome::NotRun => "not run",
+        };
+        let Self { step, name, claim, detail, file, .. } = self;
+        let mut line = format!("{step:>4}  {name:<19}  {outcome:<7}  {claim}");
+        for more in
+            [file.as_deref(), Some(detail.as_str())].into_iter().flatten().filter(|more| !more.is_empty())
+        {
+            line.push_str(&format!("\n{:36}{more}", ""));
+        }
+        line
+    }
+}
+
 /// What verification found about one path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -103,8 +129,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// The exit code of this verdict.
     pub exit_code: u8,
-    /// How far the proof reaches: `signed`, or `none`.
-    pub assurance: &'static str,
+    /// How far the proof reaches: `signed, dated, logged`, less of that, or `none`.
+    pub assurance: Assurance,
     /// Why not, when it is not genuine or cannot be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -123,43 +149,51 @@ pub struct Report {
     /// The digest of the signed message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tagmanifest_sha256: Option<String>,
+    /// When it was signed at the latest, as a timestamp authority says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dated: Option<String>,
+    /// Where the log has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogPlace>,
     /// The run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<RunSummary>,
+    /// The files that were read: the zip and what lies beside it.
+    pub inputs: Vec<Input>,
     /// Each check.
     pub checks: Vec<CheckResult>,
     /// What makes it less than genuine without exceptions, one sentence each.
     pub exceptions: Vec<String>,
     /// What was not checked.
-    pub not_checked: &'static str,
+    pub not_checked: String,
 }
 
-/// Checks that need sidecars or a trust root.
-const OF_SIDECARS: &[Check] = &[
-    Check::TrustRoot,
-    Check::StatementForm,
-    Check::StatementSignature,
-    Check::Tokens,
-    Check::Statement,
-    Check::ZipDigest,
-    Check::LogProof,
-    Check::Checkpoint,
-    Check::Inclusion,
-    Check::StatedManifest,
-    Check::SshSignature,
-    Check::RunStatement,
-];
+/// The place of a bundle in a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogPlace {
+    /// Which log.
+    pub origin: String,
+    /// The number of the statement.
+    pub index: u64,
+    /// The root of the log when it had `index + 1` statements, in base64 as checkpoints write it.
+    pub root: String,
+}
 
-const NOT_CHECKED: &str = "when it was signed, whether other bundles were left out, and whether AWS was asked the \
-                           right questions (data/catalogue.json and data/plan.json say what was asked)";
-
-/// What each step of `docs/BUNDLE.md` proves when all of its checks pass.
-const STEPS: &[(u8, &str)] = &[
-    (1, "it was checked with a key from outside the bundle"),
-    (8, "it has one reading: no hidden, doubled, unsafe or oversized file"),
-    (9, "the holder of the key signed exactly these files under this name"),
+/// What each step proves when all of its checks pass: each sentence stands at one of them.
+const STEPS: &[(Check, &str)] = &[
+    (Check::TrustRoot, "the keys are those of the trust root whose fingerprint was given from outside"),
+    (Check::Keys, "it was checked with a key from outside the bundle"),
+    (Check::StatementForm, "the statement about it has one reading"),
+    (Check::StatementSignature, "a trusted key signed that statement"),
+    (Check::Tokens, "it existed at the time that a pinned timestamp authority gives, while the key counted"),
+    (Check::Statement, "the statement is about the bundle of this name"),
+    (Check::ZipDigest, "the statement is about exactly this zip, to the last byte"),
+    (Check::LogProof, "the statement is in the log, at its number"),
+    (Check::ZipEnd, "it has one reading: no hidden, doubled, unsafe or oversized file"),
+    (Check::Folder, "it has one reading: no hidden, doubled, unsafe or oversized file"),
+    (Check::BagName, "the holder of the key signed exactly these files under this name"),
     (
-        10,
+        Check::RunDocuments,
         "there is one row for every planned cell, one document for every row that needs one, and the status follows",
     ),
 ];
@@ -208,10 +242,18 @@ impl Report {
         if let Some(digest) = &self.zip_sha256 {
             writeln!(text, "  zip sha256    {digest}")?;
         }
+        if let Some(dated) = &self.dated {
+            writeln!(text, "  dated         {dated}")?;
+        }
+        if let Some(LogPlace { origin, index, root }) = &self.log {
+            writeln!(text, "  log           number {index} of {origin}, root {root}")?;
+        }
         writeln!(text, "  proved")?;
-        for (step, sentence) in STEPS {
-            let mut checks = self.checks.iter().filter(|check| check.step == *step).peekable();
-            if checks.peek().is_some() && checks.all(|check| check.outcome == Outcome::Passed) {
+        for (first, sentence) in STEPS {
+            let step = first.step();
+            let here = self.checks.iter().any(|check| check.name == first.name());
+            let mut checks = self.checks.iter().filter(|check| check.step == step);
+            if here && checks.all(|check| check.outcome == Outcome::Passed) {
                 writeln!(text, "    {step:>2}  {sentence}")?;
             }
         }
@@ -248,91 +290,186 @@ impl Report {
         serde_json::to_string(self).unwrap_or_else(|_| "{\"verdict\":\"could-not-tell\"}".to_owned())
     }
 
+    /// In the forms that outputs need.
+    pub fn into_finding(self) -> Finding {
+        Finding {
+            verdict: self.verdict,
+            text: self.render_text(),
+            json: self.render_json(),
+            steps: self.checks.iter().map(CheckResult::line).collect(),
+            assurance: self.assurance,
+            inputs: self.inputs,
+        }
+    }
+
     fn empty(path: &Path, verdict: Verdict) -> Self {
         Self {
             path: path.display().to_string(),
             verdict,
             exit_code: verdict.exit_code(),
-            assurance: "none",
+            assurance: Assurance::none(),
             problem: None,
             id: None,
             key_id: None,
             organisation: None,
             zip_sha256: None,
             tagmanifest_sha256: None,
+            dated: None,
+            log: None,
             run: None,
+            inputs: Vec::new(),
             checks: Vec::new(),
             exceptions: Vec::new(),
-            not_checked: NOT_CHECKED,
+            not_checked: String::new(),
         }
     }
 }
 
-/// Verifies a zip, or a folder that one was unpacked to.
-pub fn verify_path(path: &Path, keys: &TrustedKeys, limits: &Limits) -> Report {
-    let mut checks: Vec<CheckResult> = Vec::new();
-    let bundle = match UntrustedBundle::open_path(path, limits) {
-        Ok(bundle) => bundle,
+/// Verifies a zip with what lies beside it, or a folder that one was unpacked to.
+pub fn verify_path(path: &Path, anchor: &Anchor, demand: &Demand, limits: &Limits) -> Report {
+    let read = || -> io::Result<(UntrustedBundle, Sidecars)> {
+        let bundle = UntrustedBundle::open_path(path, limits)?;
+        Ok((bundle, if path.is_dir() { Sidecars::default() } else { Sidecars::beside(path)? }))
+    };
+    match read() {
+        Ok((bundle, sidecars)) => report(path, bundle, &sidecars, anchor, demand),
         Err(error) => {
             let problem = Some(format!("cannot be opened: {error}"));
-            return Report { problem, ..Report::empty(path, Verdict::CouldNotTell) };
+            let not_checked = "anything".to_owned();
+            Report { problem, not_checked, ..Report::empty(path, Verdict::CouldNotTell) }
         }
-    };
+    }
+}
+
+fn report(
+    path: &Path,
+    mut bundle: UntrustedBundle,
+    sidecars: &Sidecars,
+    anchor: &Anchor,
+    demand: &Demand,
+) -> Report {
     let zip = !path.is_dir();
+    let mut checks: Vec<CheckResult> = Vec::new();
+    let mut inputs: Vec<Input> =
+        sidecars.files().map(|(suffix, bytes)| Input::of(&beside(path, suffix), bytes)).collect();
+    // The zip is hashed here, so that a report names what was refused too.
+    let hashed = bundle.hash(Wanted::beside(sidecars)).map(|digests| {
+        let zip = digests.map(|zip| Input {
+            path: path.display().to_string(),
+            bytes: zip.bytes,
+            sha256: zip.sha256,
+        });
+        zip.into_iter().for_each(|zip| inputs.insert(0, zip));
+    });
     let mut passed = |check, detail: String| {
         checks.push(result(check, Outcome::Passed, printable(&detail), None));
     };
-    let (anchor, sidecars) = (Anchor::Keys(keys.clone()), Sidecars::default());
-    let verified = verify_bundle(bundle, &sidecars, &anchor, &Demand::default(), &mut passed);
-    let verified = verified.map(|verified| verified.bundle);
-    let mut report = match verified {
-        Ok(bundle) => {
-            let mut exceptions = exceptions(bundle.run());
-            exceptions.extend(bundle.parts().exceptions());
-            let verdict =
-                if exceptions.is_empty() { Verdict::Genuine } else { Verdict::GenuineWithExceptions };
-            Report {
-                assurance: "signed",
-                id: Some(bundle.id().to_string()),
-                key_id: Some(bundle.key_id().to_string()),
-                organisation: Some(printable(&bundle.info().organisation)),
-                zip_sha256: bundle.zip_sha256().map(ToString::to_string),
-                tagmanifest_sha256: Some(bundle.tagmanifest_sha256().to_string()),
-                run: Some(bundle.run().clone()),
-                exceptions,
-                ..Report::empty(path, verdict)
-            }
-        }
+    let verified = hashed.and_then(|()| verify_bundle(bundle, sidecars, anchor, demand, &mut passed));
+    let report = match verified {
+        Ok(verified) => genuine(path, &verified),
         Err(error) => {
             let verdict = match &error {
                 VerifyError::Refused { check, file, detail } => {
                     checks.push(result(*check, Outcome::Failed, detail.clone(), file.clone()));
                     Verdict::NotGenuine
                 }
-                VerifyError::Missing { .. } | VerifyError::Unreadable { .. } => Verdict::CouldNotTell,
+                VerifyError::Missing { check, file, detail } => {
+                    checks.push(result(*check, Outcome::Absent, detail.clone(), Some(file.clone())));
+                    Verdict::CouldNotTell
+                }
+                VerifyError::Unreadable { .. } => Verdict::CouldNotTell,
             };
             let source =
                 std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
             Report { problem: Some(format!("{error}{source}")), ..Report::empty(path, verdict) }
         }
     };
-    for check in Check::ALL {
-        let belongs =
-            if zip { *check != Check::Folder } else { check.step() != 8 || *check == Check::Folder };
-        let belongs = belongs && !OF_SIDECARS.contains(check);
-        if belongs && !checks.iter().any(|done| done.name == check.name()) {
-            checks.push(result(*check, Outcome::NotRun, String::new(), None));
+    let ended = report.problem.is_some();
+    for check in Check::ALL.iter().filter(|check| belongs(**check, anchor, zip, sidecars)) {
+        if !checks.iter().any(|done| done.name == check.name()) {
+            let outcome = if ended { Outcome::NotRun } else { Outcome::Absent };
+            checks.push(result(*check, outcome, String::new(), None));
         }
     }
-    report.checks = checks;
-    report
+    Report { checks, inputs, not_checked: not_checked(&report, anchor, sidecars), ..report }
+}
+
+fn genuine(path: &Path, verified: &Verified) -> Report {
+    let Verified { bundle, attested, .. } = verified;
+    let mut exceptions = attested.as_ref().map(Attested::exceptions).unwrap_or_default();
+    exceptions.extend(of_run(bundle.run()));
+    exceptions.extend(bundle.parts().exceptions());
+    let verdict = if exceptions.is_empty() { Verdict::Genuine } else { Verdict::GenuineWithExceptions };
+    let dated = attested.as_ref().and_then(|attested| attested.dated);
+    let levels = [Some(Level::Signed), dated.map(|_| Level::Dated), attested.as_ref().map(|_| Level::Logged)];
+    Report {
+        assurance: levels.into_iter().flatten().collect(),
+        id: Some(bundle.id().to_string()),
+        key_id: Some(bundle.key_id().to_string()),
+        organisation: Some(printable(&bundle.info().organisation)),
+        zip_sha256: bundle.zip_sha256().map(ToString::to_string),
+        tagmanifest_sha256: Some(bundle.tagmanifest_sha256().to_string()),
+        dated: dated.map(|at| at.to_string()),
+        log: attested.as_ref().map(|attested| LogPlace {
+            origin: attested.statement.origin.to_string(),
+            index: attested.statement.index,
+            root: base64::encode(attested.checkpoint.root.as_bytes()),
+        }),
+        run: Some(bundle.run().clone()),
+        exceptions,
+        ..Report::empty(path, verdict)
+    }
+}
+
+/// Whether a check is part of verifying such a bundle.
+fn belongs(check: Check, anchor: &Anchor, zip: bool, sidecars: &Sidecars) -> bool {
+    let root = matches!(anchor, Anchor::Root(_));
+    match check {
+        Check::TrustRoot => root,
+        Check::Keys => !root,
+        Check::Folder => !zip,
+        Check::StatementForm
+        | Check::StatementSignature
+        | Check::Statement
+        | Check::ZipDigest
+        | Check::StatedManifest
+        | Check::RunStatement => root || sidecars.sigstore.is_some(),
+        Check::SshSignature => root || sidecars.sshsig.is_some(),
+        Check::Tokens | Check::LogProof | Check::Checkpoint | Check::Inclusion => root,
+        _ => check.step() < 11 && (check.step() != 8 || zip),
+    }
+}
+
+fn not_checked(report: &Report, anchor: &Anchor, sidecars: &Sidecars) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    if matches!(anchor, Anchor::Keys(_)) {
+        let ignored: Vec<_> = [(PROOF, &sidecars.proof), (TSR, &sidecars.tsr)]
+            .into_iter()
+            .filter_map(|(suffix, bytes)| bytes.as_ref().map(|_| suffix))
+            .collect();
+        if !ignored.is_empty() {
+            parts.push(format!("{} beside it (they need a trust root: --trust)", ignored.join(" and ")));
+        }
+    }
+    if report.dated.is_none() {
+        parts.push("when it was signed".to_owned());
+    }
+    parts.push("whether other bundles were left out".to_owned());
+    let asked = "whether AWS was asked the right questions (data/catalogue.json and data/plan.json say what was asked)";
+    format!("{}, and {asked}", parts.join(", "))
+}
+
+fn beside(zip: &Path, suffix: &str) -> PathBuf {
+    let mut path = zip.as_os_str().to_owned();
+    path.push(suffix);
+    PathBuf::from(path)
 }
 
 fn result(check: Check, outcome: Outcome, detail: String, file: Option<String>) -> CheckResult {
     CheckResult { step: check.step(), name: check.name(), outcome, claim: check.claim(), detail, file }
 }
 
-fn exceptions(run: &RunSummary) -> Vec<String> {
+fn of_run(run: &RunSummary) -> Vec<String> {
     let mut exceptions: Vec<String> = run.gaps.iter().map(gap_line).collect();
     if run.status == RunStatus::Missed {
         let reason = run.reason.as_deref().unwrap_or("no reason is given");

@@ -97,6 +97,13 @@ pub enum Wanted {
     Both,
 }
 
+impl Wanted {
+    /// What these sidecars are over.
+    pub fn beside(sidecars: &Sidecars) -> Self {
+        if sidecars.sshsig.is_some() { Self::Both } else { Self::Sha256 }
+    }
+}
+
 /// The digests of a whole zip.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZipDigests {
@@ -109,6 +116,11 @@ pub struct ZipDigests {
 }
 
 impl ZipDigests {
+    /// Whether nothing of what is wanted is missing.
+    pub fn are(&self, wanted: Wanted) -> bool {
+        self.sha512.is_some() || wanted == Wanted::Sha256
+    }
+
     /// Reads to the end, once.
     pub fn read(reader: &mut dyn Read, wanted: Wanted) -> io::Result<Self> {
         let (mut sha256, mut sha512) = (Hasher::new(), (wanted == Wanted::Both).then(Sha512::new));

@@ -37,8 +37,7 @@ pub fn verify_bundle(
     // 1. The anchor could not have been made otherwise.
     anchor.announce(passed);
     // 6 begins here: the digests name the bytes that everything else is about.
-    let wanted = if sidecars.sshsig.is_some() { Wanted::Both } else { Wanted::Sha256 };
-    let zip = bundle.hash(wanted)?;
+    let zip = bundle.hash(Wanted::beside(sidecars))?.cloned();
     match anchor {
         Anchor::Keys(keys) => {
             // 2, 3, 5, 6 and 9b, as far as public keys go.

@@ -33,6 +33,12 @@ pub fn file_name(version: u32) -> String {
     format!("root-v{version}.dsse.json")
 }
 
+/// The version that a file of this name holds.
+pub fn version_of(name: &str) -> Option<u32> {
+    let version = name.strip_prefix("root-v")?.strip_suffix(".dsse.json")?.parse().ok()?;
+    (file_name(version) == name).then_some(version)
+}
+
 /// When something was signed, and who says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dated {
@@ -242,7 +248,7 @@ fn take(
 }
 
 /// Reads one byte more than is ever accepted, so that a longer file is refused and not held.
-fn read_file(path: &Path) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn read_file(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -128,7 +128,7 @@ impl UntrustedBundle<'_> {
         let Self { source, name, limits, hashed, parts: mut place } = self;
         // 8. The form of the zip, or of the folder.
         let mut files = match source {
-            Source::Zip(zip) => Files::of_zip(zip, hashed, &limits, passed)?,
+            Source::Zip(zip) => Files::of_zip(zip, hashed.map(|digests| digests.sha256), &limits, passed)?,
             Source::Folder(folder) => {
                 let files = Files::of_folder(folder, &limits)?;
                 passed(Check::Folder, format!("{} files", files.sizes.len()));

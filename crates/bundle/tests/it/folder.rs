@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use evidenced_bundle::{Limits, Report, verify_path};
+use evidenced_bundle::{Anchor, Demand, Limits, Report, verify_path};
 
 use crate::bag::{DOCUMENT, Files, ID, Run, trusted};
 
@@ -17,7 +17,7 @@ fn unpack(files: &Files, into: &Path) -> PathBuf {
 }
 
 fn report(root: &Path) -> Report {
-    verify_path(root, &trusted(), &Limits::default())
+    verify_path(root, &Anchor::Keys(trusted()), &Demand::default(), &Limits::default())
 }
 
 fn failed(root: &Path) -> &'static str {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use evidenced_bundle::{Digest, EvidenceKey, PublicKey};
+use evidenced_bundle::{Anchor, Demand, Digest, EvidenceKey, Limits, PublicKey, verify_path};
 
 use crate::bag::{DOCUMENT, ID, Run, key};
 use crate::sealing::{draft, seal};
@@ -143,6 +143,6 @@ fn a_folder_that_unzip_made_verifies() {
     let folder = tempfile::tempdir().unwrap();
     let bag = unpacked(folder.path());
     let report =
-        evidenced_bundle::verify_path(&bag, &crate::bag::trusted(), &evidenced_bundle::Limits::default());
+        verify_path(&bag, &Anchor::Keys(crate::bag::trusted()), &Demand::default(), &Limits::default());
     assert_eq!(report.exit_code(), 0, "{}", report.render_text());
 }
