@@ -262,7 +262,7 @@ fn unreadable(path: &BundlePath, source: io::Error) -> VerifyError {
 }
 
 /// Code that is not ours must see the same zip.
-fn second_reader(zip: &mut Box<dyn ReadSeek>, count: usize) -> Result<(), VerifyError> {
+pub(crate) fn second_reader(zip: &mut Box<dyn ReadSeek>, count: usize) -> Result<(), VerifyError> {
     let refuse = |what: String| VerifyError::refused(Check::ZipReaders, what);
     let config = Config { archive_offset: ArchiveOffset::Known(0) };
     let mut archive = ZipArchive::with_config(config, zip).map_err(|error| refuse(error.to_string()))?;

@@ -40,7 +40,7 @@ pub struct Oxum {
 }
 
 impl Oxum {
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (bytes, files) = text.split_once('.')?;
         let oxum = Self { bytes: bytes.parse().ok()?, files: files.parse().ok()? };
         (oxum.to_string() == text).then_some(oxum)

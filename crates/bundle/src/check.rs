@@ -74,6 +74,8 @@ checks! {
     RunFiles 10 "run-files" "every row has its document and every document its row",
     RunStatus 10 "run-status" "the status of the run is what its rows add up to",
     RunStatement 10 "run-statement" "the signed statement and the run say the same",
+    PeriodLog 11 "period-log" "the log of the period bundle is whole, and leads from its first checkpoint to its last",
+    PeriodZips 11 "period-zips" "the period bundle has the zips and sidecars that its log and its list name, and no others",
 }
 
 impl fmt::Display for Check {

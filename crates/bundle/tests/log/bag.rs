@@ -26,16 +26,21 @@ pub(crate) fn id(number: i64, kind: Kind) -> BagId {
 
 /// The bundle of a slot for which there was no run, written so many seconds after it: two writers' differ.
 pub(crate) fn bag(id: &BagId, late: i64, key: &EvidenceKey) -> (Snapshot, Vec<u8>) {
+    bag_on("0 2 * * *", id, late, key)
+}
+
+/// The same on another schedule.
+pub(crate) fn bag_on(schedule: &str, id: &BagId, late: i64, key: &EvidenceKey) -> (Snapshot, Vec<u8>) {
     let written = UtcSecond::from_unix(id.slot().unix() + late).unwrap();
     let account = json!({"id": "111122223333", "name": "demo", "inScope": true, "regions": [
         {"name": "eu-west-1", "state": "enabled", "planned": true}]});
     let run = json!({
         "slot": id.slot().to_string(), "status": "missed", "trigger": id.kind().trigger(),
-        "schedule": "0 2 * * *", "collected": {"start": written.to_string(), "end": written.to_string()},
+        "schedule": schedule, "collected": {"start": written.to_string(), "end": written.to_string()},
         "scope": {"accounts": 1, "name": "demo", "regions": 1}, "cells": [], "reason": "no run",
         "collector": {"version": "0.1.0", "policiesDigest": {"sha256": Digest::of(b"").to_string()}},
     });
-    let config = json!({"scope": "demo", "schedule": "0 2 * * *"});
+    let config = json!({"scope": "demo", "schedule": schedule});
     let documents = [
         (
             "data/catalogue.json",
@@ -75,7 +80,7 @@ pub(crate) fn bag(id: &BagId, late: i64, key: &EvidenceKey) -> (Snapshot, Vec<u8
         config_sha256: Digest::of(format!("{config}\n").as_bytes()),
         policies_sha256: Some(Digest::of(b"")),
         image_sha256: None,
-        schedule: "0 2 * * *".to_owned(),
+        schedule: schedule.to_owned(),
         accounts: 1,
         regions: 1,
         status: RunStatus::Missed,

@@ -18,5 +18,10 @@ mod hostile;
 mod merkle;
 mod model;
 mod notes;
+mod period;
+mod period_hostile;
+mod period_store;
 mod planted;
+#[path = "../it/raw_zip.rs"]
+mod raw_zip;
 mod vectors;
