@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::anchor::Anchor;
 use crate::archive::UntrustedBundle;
-use crate::attest::{Attested, Demand, Timeliness, Undated, attest};
+use crate::attest::{Attested, Demand, Undated, attest};
 use crate::check::VerifyError;
 use crate::digest::Digest;
 use crate::expect::Comparison;
@@ -312,7 +312,7 @@ fn timing(statement: &Statement) -> Option<String> {
 
 /// Late, early, undated, and dated before a leaf that comes before it.
 fn dates(attested: &Attested, newest: &mut Option<(UtcSecond, BagId)>) -> Vec<String> {
-    let mut exceptions: Vec<String> = of_date(attested).into_iter().collect();
+    let mut exceptions = attested.exceptions();
     let id = &attested.statement.snapshot.id;
     let Some(dated) = attested.dated else { return exceptions };
     match newest {
@@ -322,21 +322,6 @@ fn dates(attested: &Attested, newest: &mut Option<(UtcSecond, BagId)>) -> Vec<St
         _ => *newest = Some((dated, id.clone())),
     }
     exceptions
-}
-
-fn of_date(attested: &Attested) -> Option<String> {
-    let ended = attested.statement.snapshot.ended;
-    let at = attested.dated.map(|at| at.to_string()).unwrap_or_default();
-    match attested.timeliness {
-        Timeliness::InTime => None,
-        Timeliness::Undated => Some("undated: no timestamp says when it was signed".to_owned()),
-        Timeliness::Late => {
-            Some(format!("late: dated {at}, more than 24 hours after collecting ended at {ended}"))
-        }
-        Timeliness::Early => Some(format!(
-            "early: dated {at}, more than 5 minutes before collecting ended at {ended}: a clock is wrong"
-        )),
-    }
 }
 
 /// A missed slot, and the gaps of a run.
