@@ -196,7 +196,7 @@ impl Parts {
         let found = BagInfo::parse(&bytes).map_err(|error| refuse(format!("bag-info: {error}")))?;
         // The part says when and by which version it was made; all else is the root's.
         let (agent, bagging_date) = (found.agent.clone(), found.bagging_date.clone());
-        let expected = BagInfo { part, oxum, agent, bagging_date, ..info.clone() };
+        let expected = BagInfo { agent, bagging_date, part, oxum, ..info.clone() };
         if found != expected {
             let (found, expected) = (found.print(), expected.print());
             let lines =

@@ -1,5 +1,7 @@
 //! Bags whose zip is in order and whose contents are not: made without the key, or with the key and a lie.
 
+use std::collections::BTreeMap;
+
 use evidenced_bundle::{Check, Digest, PublicKey, VerifyError};
 use serde_json::{Value, json};
 
@@ -389,13 +391,16 @@ impl Run {
     }
 
     /// Moves the rows into one file an account.
-    fn split(&mut self) {
-        let rows = std::mem::take(self.rows());
-        let path = format!("data/run/{ACCOUNT}.json");
-        self.more.insert(path.clone(), line(&json!({ "cells": rows })));
+    pub(crate) fn split(&mut self) {
+        let mut files: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for row in std::mem::take(self.rows()) {
+            let path = format!("data/run/{}.json", row["account"].as_str().unwrap());
+            files.entry(path).or_default().push(row);
+        }
         let run = self.run.as_object_mut().unwrap();
         run.remove("cells");
-        run.insert("cellFiles".into(), json!([path]));
+        run.insert("cellFiles".into(), json!(files.keys().collect::<Vec<_>>()));
+        self.more.extend(files.into_iter().map(|(path, rows)| (path, line(&json!({ "cells": rows })))));
     }
 }
 

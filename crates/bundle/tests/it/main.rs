@@ -17,6 +17,7 @@ mod forged;
 mod hostile;
 mod interop;
 mod mutation;
+mod parts;
 mod raw_zip;
 mod sealing;
 mod vectors;
