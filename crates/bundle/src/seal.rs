@@ -18,7 +18,7 @@ use crate::id::{BagId, Scope};
 use crate::key::{KeyError, PublicKey};
 use crate::limits::{Limits, SIGNED_MESSAGE_BYTES};
 use crate::manifest::Manifest;
-use crate::parts::{PARTS, PartId, PartOf, PartRecord, order};
+use crate::parts::{self, PARTS, PartId, PartOf, PartRecord, order};
 use crate::path::{BundlePath, PathError, find_clash};
 use crate::time::UtcSecond;
 
@@ -39,6 +39,16 @@ pub struct Draft {
     pub bagging_date: String,
     /// The payload; every path under `data/`.
     pub files: BTreeMap<BundlePath, Content>,
+}
+
+impl Draft {
+    /// The root of a run whose parts are sealed: names them in `data/parts.json`. Without parts nothing changes.
+    pub fn with_parts(mut self, parts: &[PartRecord]) -> Result<Self, PathError> {
+        if !parts.is_empty() {
+            self.files.insert(BundlePath::new(PARTS)?, Content::Bytes(parts::print(parts)));
+        }
+        Ok(self)
+    }
 }
 
 /// What fills a file of the payload.

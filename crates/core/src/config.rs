@@ -42,6 +42,8 @@ pub struct Config {
     pub accepted_gaps: Vec<AcceptedGap>,
     /// How collecting is done.
     pub collect: Collect,
+    /// How large a bag may be.
+    pub bundle: BagSize,
     /// `[checks]`.
     pub checks: Checks,
     /// `[[controls]]`.
@@ -145,6 +147,15 @@ pub struct Collect {
     pub redact_headers: Vec<String>,
     /// Which items.
     pub items: Vec<String>,
+}
+
+/// `[bundle]`: beyond this a run is cut into parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BagSize {
+    /// Files of a bag, tag files included.
+    pub max_entries: u64,
+    /// All its files together, uncompressed.
+    pub max_bytes: u64,
 }
 
 /// The SDK's two ways to retry.

@@ -2,6 +2,7 @@
 //!
 //! Pure: the same snapshot and configuration give the same bytes. Field names are those of docs/BUNDLE.md.
 
+mod cut;
 mod missed;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::moment;
 use crate::run::planned_regions;
 use crate::snapshot::{Row, Snapshot};
 
+pub use cut::{Cut, cut};
 pub use missed::{Missed, draft_missed, slots};
 
 /// Rows beyond which the matrix is split by account.

@@ -78,6 +78,7 @@ pub fn effective(config: &Config, trust_root: Option<&TrustRootInForce>) -> Valu
             "redact_headers": collect.redact_headers,
             "items": collect.items,
         },
+        "bundle": { "max_entries": config.bundle.max_entries, "max_bytes": config.bundle.max_bytes },
         "checks": { "profile": config.checks.profile, "params": config.checks.params },
         "controls": config.controls,
         "exceptions": config.exceptions,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use toml::de::DeTable;
 
 use super::reader::{Reader, Table};
-use super::{AccountEntry, Aws, Checks, Collect, Config, Organization, RetryMode, Role, Signing};
+use super::{AccountEntry, Aws, BagSize, Checks, Collect, Config, Organization, RetryMode, Role, Signing};
 use crate::gaps::AcceptedGap;
 use crate::item::catalogue;
 use crate::pattern::matches;
@@ -40,6 +40,7 @@ pub(super) fn config<'a>(reader: &mut Reader<'a>, root: &'a DeTable<'a>) -> Opti
     let aws = aws(reader, &mut top);
     let accepted_gaps = accepted_gaps(reader, &mut top);
     let collect = collect(reader, &mut top);
+    let bundle = bundle(reader, &mut top);
     let checks = checks(reader, &mut top);
     let controls = controls(reader, &mut top);
     let exceptions = exceptions(reader, &mut top);
@@ -54,6 +55,7 @@ pub(super) fn config<'a>(reader: &mut Reader<'a>, root: &'a DeTable<'a>) -> Opti
         aws,
         accepted_gaps,
         collect,
+        bundle,
         checks,
         controls,
         exceptions,
@@ -315,6 +317,17 @@ fn collect<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Collect {
         redact_headers,
         items,
     }
+}
+
+fn bundle<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> BagSize {
+    let mut table = reader.table(top, "bundle");
+    // What a verifier reads is the upper bound; a bag has six files beside its payload.
+    let most = evidenced_bundle::Limits::default();
+    let max_entries = reader.integer(&mut table, "max_entries", most.entries, 10..=most.entries);
+    let bytes = 64 << 10..=most.uncompressed_bytes;
+    let max_bytes = reader.integer(&mut table, "max_bytes", most.uncompressed_bytes, bytes);
+    reader.finish(&table);
+    BagSize { max_entries, max_bytes }
 }
 
 fn checks<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Checks {
