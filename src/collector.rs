@@ -7,14 +7,13 @@
 
 mod files;
 mod progress;
+mod sealing;
 mod targets;
 
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use evidenced_bundle::{BagId, Digest, KeyId, Kind, Limits, Sealed, hash_reader, prepare};
+use evidenced_bundle::{BagId, Digest, KeyId, Kind, PartRecord, Sealed};
 use evidenced_core::config::{self, Config, Problem};
 use evidenced_core::layout;
 use evidenced_core::redact::Redactor;
@@ -28,6 +27,8 @@ use crate::store;
 
 pub(crate) use files::Spool;
 pub(crate) use progress::Progress;
+use sealing::SealedRun;
+pub(crate) use sealing::{SealedPart, SealedZip};
 pub(crate) use targets::TargetsError;
 
 /// Largest configuration that is read.
@@ -120,6 +121,8 @@ pub(crate) struct Stored {
     /// What was found to do before.
     pub(crate) caught_up: CaughtUp,
     pub(crate) sealed: Sealed,
+    /// The parts that the run was too large without.
+    pub(crate) parts: Vec<PartRecord>,
     pub(crate) snapshot: Snapshot,
     pub(crate) path: PathBuf,
     pub(crate) key_id: KeyId,
@@ -201,22 +204,14 @@ pub(crate) async fn collect(
     drop(source);
 
     let draft = layout::draft(config, &snapshot, id.clone(), publisher.collector(), spool.folder())?;
-    let signing = publisher.evidence();
-    let key_id = *signing.public().id();
-    let unsigned = prepare(draft, &key_id, &Limits::default())?;
-    let signature = signing.sign(unsigned.message())?;
-    let zip = spool.zip();
-    let failed = |action| {
-        let path = zip.clone();
-        move |source| CollectError::Spool { path, action, source }
+    let (publisher, first) = {
+        let id = id.clone();
+        blocking(publisher, move |publisher| publisher.first_part(&id)).await?
     };
-    let file = File::create_new(&zip).map_err(failed("creating the zip"))?;
-    let mut out = BufWriter::with_capacity(1 << 20, file);
-    let sealed = unsigned.seal(signature, signing.public(), &mut out)?;
-    let file = out.into_inner().map_err(|error| failed("writing the zip")(error.into_error()))?;
-    file.sync_all().map_err(failed("fsync"))?;
-    let (sha256, bytes) = File::open(&zip).and_then(hash_reader).map_err(failed("reading the zip back"))?;
-    publisher.seal(&id, &zip, &sha256)?;
+    let key_id = *publisher.evidence().public().id();
+    let SealedRun { sealed, root, parts } =
+        sealing::seal(draft, &config.bundle, first?, publisher.evidence(), spool.folder())?;
+    publisher.seal(&id, &parts, &root)?;
     // From here the bundle exists: whatever happens next, this or a later start publishes it.
     spool.clear()?;
     let settled = caught_up.is_some();
@@ -239,12 +234,14 @@ pub(crate) async fn collect(
         return Err(CollectError::Conflict { id, kept });
     }
     caught_up = caught_up.or(late);
-    tracing::info!(bundle = %key, %sha256, bytes, status = snapshot.status(), "stored");
+    let SealedZip { sha256, bytes, .. } = root;
+    tracing::info!(bundle = %key, %sha256, bytes, parts = parts.len(), status = snapshot.status(), "stored");
     Ok(Stored {
         published,
         caught_up: caught_up.unwrap_or_default(),
         path: store::location(loaded, &key),
         sealed,
+        parts: parts.into_iter().map(|part| part.record).collect(),
         snapshot,
         key_id,
         sha256,

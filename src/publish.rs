@@ -15,7 +15,8 @@ mod waiting;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Cursor};
-use std::path::{Path, PathBuf};
+use std::num::NonZeroU16;
+use std::path::PathBuf;
 
 use evidenced_bundle::log::{Log, LogError, Outcome, Writer};
 use evidenced_bundle::note::KeyName;
@@ -25,8 +26,8 @@ use evidenced_bundle::store::{Creation, StoreError};
 use evidenced_bundle::timestamp::Authorities;
 use evidenced_bundle::trust::{Dated, TrustRoot, file_name};
 use evidenced_bundle::{
-    BagId, Digest, EvidenceKey, KeyId, Kind, Limits, Scope, SealError, TrustedKeys, UntrustedBundle,
-    UtcSecond, VerifyError, hash_reader, prepare,
+    BagId, Digest, EvidenceKey, KeyId, Kind, Limits, PartId, PartRecord, Scope, SealError, TrustedKeys,
+    UntrustedBundle, UtcSecond, VerifyError, hash_reader, prepare,
 };
 use evidenced_core::config::Config;
 use evidenced_core::layout::{self, Collector, Missed};
@@ -35,7 +36,7 @@ use evidenced_core::run::Clock as _;
 use evidenced_core::schedule::{Schedule, ScheduleError};
 
 use crate::aws::{self, AwsError};
-use crate::collector::{Loaded, SystemClock};
+use crate::collector::{Loaded, SealedPart, SealedZip, SystemClock};
 use crate::signer::{self, SignerError};
 use crate::store::{self, Store};
 use crate::trust_root::{TrustRootError, Trusted};
@@ -294,12 +295,39 @@ impl Publisher {
         Ok(done)
     }
 
-    /// Takes over a zip that was written and fsynced in the spool. When this returns the bundle cannot be lost.
-    pub(crate) fn seal(&self, id: &BagId, zip: &Path, sha256: &Digest) -> Result<(), PublishError> {
+    /// The number of the first part of a run: one that no part in the store has. A run for the same slot may have died
+    /// behind its first parts, with its spool; nothing of it is overwritten, and no root names it.
+    pub(crate) fn first_part(&self, id: &BagId) -> Result<NonZeroU16, PublishError> {
+        let key = id.store_key();
+        let keys = match self.store.list(&format!("{}.part-", key.strip_suffix(".zip").unwrap_or(&key))) {
+            Ok(keys) => keys,
+            Err(error) => {
+                // Nothing is lost by it: a part that is there with other bytes is found when ours is to be stored.
+                tracing::error!(%error, "the store does not answer: parts are numbered from 1");
+                Vec::new()
+            }
+        };
+        let parts = keys.iter().filter_map(|key| PartId::of_file_name(key.rsplit('/').next()?));
+        let last = parts.map(|part| part.number()).max();
+        let next = last.map_or(Some(NonZeroU16::MIN), |last| last.checked_add(1));
+        Ok(next.ok_or(layout::LayoutError::Value("the number of parts"))?)
+    }
+
+    /// Takes over zips that were written and fsynced in the spool. When this returns the bundle cannot be lost.
+    pub(crate) fn seal(
+        &self,
+        id: &BagId,
+        parts: &[SealedPart],
+        root: &SealedZip,
+    ) -> Result<(), PublishError> {
         if self.authorities.is_configured() {
-            self.spool.want_token(&id.file_name(), sha256)?;
+            self.spool.want_token(&id.file_name(), &root.sha256)?;
         }
-        Ok(self.spool.seal(zip, &id.file_name())?)
+        // The root last: parts without a root are of a run that was never sealed.
+        for part in parts {
+            self.spool.seal(&part.path, &part.record.part.file_name())?;
+        }
+        Ok(self.spool.seal(&root.path, &id.file_name())?)
     }
 
     /// Publishes a sealed bundle.
@@ -464,10 +492,24 @@ impl Publisher {
         let bundle = UntrustedBundle::open_path(&path, &Limits::default()).map_err(unreadable)?;
         let mut bundle = bundle.verify(&keys).map_err(refused)?;
         let snapshot = Snapshot::of(&mut bundle).map_err(refused)?;
+        if let Some(absent) = bundle.parts().absent.first() {
+            let path = path.with_file_name(absent.part.file_name());
+            return Err(PublishError::Sealed { path, source: io::ErrorKind::NotFound.into() });
+        }
+        let parts: Vec<PartRecord> = bundle.part_records().cloned().collect();
         drop(bundle);
         let date = self.date(id, &snapshot.zip_sha256)?;
-        for (name, part) in self.spool.parts(id)? {
-            self.put_part(id, &name, &part)?;
+        // Parts come before the root that names them: a root in the store is whole.
+        for part in &parts {
+            let path = path.with_file_name(part.part.file_name());
+            let mut zip =
+                File::open(&path).map_err(|source| PublishError::Sealed { path: path.clone(), source })?;
+            if self.create_zip(&part.part.store_key(), &mut zip, &part.sha256)? {
+                let kept = self.spool.conflict(id, &snapshot.zip_sha256)?;
+                tracing::error!(bundle = %id, part = %part.part, kept = %kept.display(),
+                    "another part of this name was in the store before; ours is kept");
+                return Ok(Published { id: id.clone(), leaf: None, date, conflict: Some(kept) });
+            }
         }
         let mut zip = File::open(&path).map_err(unreadable)?;
         let (leaf, lost) = match log {
@@ -500,19 +542,6 @@ impl Publisher {
         let root = self.trusted.as_ref().map(|trusted| &trusted.root);
         let others = root.map(|root| root.evidence_keys().map(|(_, key)| key.clone()).collect::<Vec<_>>());
         [vec![self.evidence.public().clone()], others.unwrap_or_default()].concat()
-    }
-
-    fn put_part(&self, id: &BagId, name: &str, path: &Path) -> Result<(), PublishError> {
-        let unreadable = |source| PublishError::Sealed { path: path.to_owned(), source };
-        let (sha256, _) = File::open(path).and_then(hash_reader).map_err(unreadable)?;
-        let key = id.store_key();
-        let folder = key.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let key = format!("{folder}/{name}");
-        let mut part = File::open(path).map_err(unreadable)?;
-        if self.create_zip(&key, &mut part, &sha256)? {
-            return Err(PublishError::Changed { key });
-        }
-        Ok(())
     }
 
     /// Creates a zip, or finds it there; whether it is another one.

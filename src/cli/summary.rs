@@ -33,6 +33,13 @@ pub(super) fn text(stored: &Stored) -> String {
     line(format!("  cells      {}: {}", snapshot.rows.len(), counts.join(", ")));
     line(format!("  bundle     {}", stored.path.display()));
     line(format!("  size       {} bytes, {} files", stored.bytes, stored.sealed.entries));
+    if !stored.parts.is_empty() {
+        let bytes: u64 = stored.parts.iter().map(|part| part.size).sum();
+        line(format!(
+            "  parts      {} beside it, {bytes} bytes: its evidence is in them",
+            stored.parts.len()
+        ));
+    }
     line(format!("  sha256     {}", stored.sha256));
     line(format!("  key id     {}", stored.key_id));
     line(format!("  log        {}", log(&stored.published)));
@@ -129,6 +136,17 @@ pub(super) fn json(stored: &Stored) -> String {
         "sha256": stored.sha256.to_string(),
         "bytes": stored.bytes,
         "entries": stored.sealed.entries,
+        "parts": stored
+            .parts
+            .iter()
+            .map(|part| json!({
+                "name": part.part.file_name(),
+                "sha256": part.sha256.to_string(),
+                "bytes": part.size,
+                "entries": part.entries,
+                "accounts": part.accounts,
+            }))
+            .collect::<Vec<_>>(),
         "keyId": stored.key_id.to_string(),
         "cells": snapshot.counts(),
         "gaps": gaps,

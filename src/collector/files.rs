@@ -49,11 +49,6 @@ impl Spool {
         &self.folder
     }
 
-    /// Where the sealed zip is written.
-    pub(crate) fn zip(&self) -> PathBuf {
-        self.folder.join("sealed.zip")
-    }
-
     /// Removes the run's files, which are sealed now.
     pub(crate) fn clear(&self) -> Result<(), CollectError> {
         fs::remove_dir_all(&self.folder).map_err(|source| CollectError::Spool {

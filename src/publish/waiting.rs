@@ -3,6 +3,7 @@
 //! ```text
 //! runs/<id>.<pid>/          a run at work; a crash leaves it, the next start removes it: it was never sealed
 //! sealed/<id>.zip           sealed and fsynced: whatever happens, it will be published
+//! sealed/<id>.part-0001.zip its parts; without the root they are of a run that was never sealed, and are removed
 //! tokens/<id>.zip.want      the digest that a timestamp authority is to date
 //! tokens/<id>.zip.tsr       its answer, until the store has it
 //! conflict/                 bundles that lost their slot to another: evidence all the same
@@ -17,7 +18,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use evidenced_bundle::note::Checkpoint;
-use evidenced_bundle::{BagId, Digest};
+use evidenced_bundle::{BagId, Digest, PartId};
 
 /// Longest of the small files here.
 const SMALL_BYTES: u64 = 128 << 10;
@@ -75,7 +76,17 @@ impl Waiting {
             tracing::warn!(folder = %run.display(), "an aborted run left this; it was never sealed");
             fs::remove_dir_all(&run).map_err(failed(&run, "removing what an aborted run left"))?;
         }
-        Ok(Self { root: root.to_owned(), _lock: lock })
+        let spool = Self { root: root.to_owned(), _lock: lock };
+        let sealed = spool.sealed()?;
+        let folder = root.join("sealed");
+        for name in names(&folder)? {
+            if PartId::of_file_name(&name).is_some_and(|part| !sealed.contains(part.root())) {
+                let part = folder.join(name);
+                tracing::warn!(part = %part.display(), "a part of a run that was never sealed");
+                remove(&part)?;
+            }
+        }
+        Ok(spool)
     }
 
     /// Where a sealed bundle waits.
@@ -275,6 +286,24 @@ mod tests {
         let spool = Waiting::open(folder.path()).unwrap();
         assert_eq!(fs::read_dir(folder.path().join("runs")).unwrap().count(), 0);
         assert_eq!(spool.sealed().unwrap(), [id()]);
+    }
+
+    #[test]
+    fn parts_are_kept_with_their_root_and_removed_without_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Waiting::open(folder.path()).unwrap();
+        let part = format!("{}.part-0001.zip", id());
+        spool.seal_bytes(b"part", &part).unwrap();
+        drop(spool);
+        let spool = Waiting::open(folder.path()).unwrap();
+        assert_eq!(spool.parts(&id()).unwrap(), []);
+        spool.seal_bytes(b"part", &part).unwrap();
+        spool.seal_bytes(b"root", &id().file_name()).unwrap();
+        drop(spool);
+        let spool = Waiting::open(folder.path()).unwrap();
+        assert_eq!(spool.parts(&id()).unwrap().len(), 1);
+        spool.forget(&id()).unwrap();
+        assert!(spool.parts(&id()).unwrap().is_empty() && spool.sealed().unwrap().is_empty());
     }
 
     #[test]
