@@ -15,7 +15,7 @@ use clap::{Args, Subcommand};
 use evidenced_bundle::digest::KeyId;
 use evidenced_bundle::note::KeyName;
 use evidenced_bundle::trust::{Document, Holder, KeyEntry, Purpose, Revocation, TsaEntry};
-use evidenced_bundle::{PublicKey, UtcSecond};
+use evidenced_bundle::{Digest, PublicKey, UtcSecond};
 
 use super::exit::{Failed, INTERNAL, USAGE};
 use super::print;
@@ -146,6 +146,42 @@ fn init(arguments: &Init, now: UtcSecond) -> Result<String, Failed> {
     folder.draft(document, sources)
 }
 
+/// What verifiers pin of the trust root in a folder; none where there is no trust root.
+pub(super) fn fingerprint(dir: &Path) -> Result<Option<Digest>, Failed> {
+    Ok(Folder::new(dir).envelope(1)?.map(|first| first.digest()))
+}
+
+/// What the first version of a trial says.
+pub(super) struct First<'a> {
+    pub(super) holder: &'a str,
+    pub(super) evidence: &'a PublicKey,
+    pub(super) origin: KeyName,
+    pub(super) log: &'a PublicKey,
+}
+
+/// Makes and signs a first version that one holder is enough for; its fingerprint.
+pub(super) fn make_first(dir: &Path, holder_key: &Path, first: First<'_>) -> Result<Digest, Failed> {
+    let folder = Folder::new(dir);
+    let key = read_key(holder_key).map_err(|error| Failed::new(USAGE, error))?;
+    let mut document = Document {
+        version: 1,
+        threshold: 1,
+        holders: vec![Holder { name: first.holder.to_owned(), key: key.public().clone() }],
+        keys: Vec::new(),
+        authorities: Vec::new(),
+        previous: None,
+        files: BTreeMap::new(),
+    };
+    let keys = vec![
+        (Purpose::Evidence, "evidence", first.evidence.clone()),
+        (Purpose::Log(first.origin), "log", first.log.clone()),
+    ];
+    let sources = name_keys(&mut document, keys, now()?);
+    folder.draft(document, sources)?;
+    folder.sign(&key)?;
+    fingerprint(dir)?.ok_or_else(|| Failed::new(INTERNAL, format!("{}: no version 1", dir.display())))
+}
+
 fn sign(arguments: &Sign) -> Result<String, Failed> {
     let folder = Folder::new(&arguments.dir.dir);
     let key = read_key(&arguments.key)
@@ -183,7 +219,6 @@ fn add(
     now: UtcSecond,
 ) -> Result<BTreeMap<String, Vec<u8>>, Failed> {
     let valid_from = additions.from.as_deref().map_or(Ok(now), instant)?;
-    let mut sources = BTreeMap::new();
     let mut keys: Vec<(Purpose, &str, PublicKey)> = Vec::new();
     for path in &additions.evidence {
         keys.push((Purpose::Evidence, "evidence", public_key(path)?));
@@ -198,6 +233,23 @@ fn add(
         })?;
         keys.push((Purpose::Log(origin), "log", public_key(Path::new(path))?));
     }
+    let mut sources = name_keys(document, keys, valid_from);
+    for path in &additions.tsa {
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let file = format!("tsa-{}.pem", stem.strip_prefix("tsa-").unwrap_or(stem));
+        sources.insert(file.clone(), read(path)?.into_bytes());
+        document.authorities.push(TsaEntry { file, valid_from });
+    }
+    Ok(sources)
+}
+
+/// Names keys in the statement, each by its id; the files that they are in.
+fn name_keys(
+    document: &mut Document,
+    keys: Vec<(Purpose, &str, PublicKey)>,
+    valid_from: UtcSecond,
+) -> BTreeMap<String, Vec<u8>> {
+    let mut sources = BTreeMap::new();
     for (purpose, word, key) in keys {
         let id = key.id().to_string();
         let file = format!("{word}-{}.pub.pem", id.get(..16).unwrap_or(&id));
@@ -211,13 +263,7 @@ fn add(
             revoked: None,
         });
     }
-    for path in &additions.tsa {
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        let file = format!("tsa-{}.pem", stem.strip_prefix("tsa-").unwrap_or(stem));
-        sources.insert(file.clone(), read(path)?.into_bytes());
-        document.authorities.push(TsaEntry { file, valid_from });
-    }
-    Ok(sources)
+    sources
 }
 
 fn holders(given: &[String]) -> Result<Vec<Holder>, Failed> {

@@ -27,7 +27,8 @@ fn the_demonstration_makes_a_genuine_bundle_twice_in_one_folder() {
     for _ in 0..2 {
         let output = run(&["demo", "--dir", "d", "--accounts", "2", "--seed", "7"], folder.path());
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        assert!(text(&output.stdout).contains("genuine: "), "{}", text(&output.stdout));
+        let shown = text(&output.stdout);
+        assert!(shown.contains("genuine") && shown.contains("signed, logged"), "{shown}");
         assert!(output.stderr.is_empty(), "no progress bar in a pipe: {}", text(&output.stderr));
     }
     let stored = std::fs::read_dir(folder.path().join("d/store/bundles")).unwrap().count();

@@ -5,8 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use evidenced_bundle::EvidenceKey;
 use evidenced_bundle::trust::{Document, Envelope, TrustError, TrustRoot, derive, file_name};
+use evidenced_bundle::{Digest, EvidenceKey};
 
 use super::super::exit::{Failed, NOT_GENUINE, USAGE};
 use super::show::missing;
@@ -82,7 +82,7 @@ impl Folder {
         }
         for (name, digest) in &document.files {
             if let Some(bytes) = sources.get(name) {
-                if evidenced_bundle::Digest::of(bytes) != *digest {
+                if Digest::of(bytes) != *digest {
                     return Err(Failed::usage(
                         format!("{name} is in force with other bytes"),
                         "give the changed file another name",
@@ -156,7 +156,7 @@ impl Folder {
     fn check_files(&self, envelope: &Envelope) -> Result<(), Failed> {
         for (name, digest) in &envelope.document().files {
             let path = self.path.join(name);
-            if evidenced_bundle::Digest::of(&fs::read(&path)?) != *digest {
+            if Digest::of(&fs::read(&path)?) != *digest {
                 return Err(failed(TrustError::File { name: name.clone() }, &path));
             }
         }
