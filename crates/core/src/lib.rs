@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! shape <- wire <- source <- item <- collect <- run <- layout
+//!                             policy (snapshot, item)
 //!                  redact          plan, gaps, snapshot   config, schedule
 //! ```
 
@@ -15,6 +16,7 @@ pub mod layout;
 pub mod moment;
 pub mod pattern;
 pub mod plan;
+pub mod policy;
 pub mod redact;
 pub mod run;
 pub mod shape;

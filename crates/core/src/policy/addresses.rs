@@ -1,0 +1,96 @@
+//! CIDRs as ranges of fixed-width hex, so that a policy compares addresses as text.
+//!
+//! `{family, first, last, next}`: `first` and `last` are inclusive, `next` is the address behind `last` or null at the
+//! end of the space. Host bits are cleared, as AWS does. A text that is no CIDR is not in the table.
+
+use std::net::IpAddr;
+
+use serde_json::{Map, Value, json};
+
+/// The range of a CIDR; `None` when the text is none.
+pub(super) fn range(text: &str) -> Option<Value> {
+    let (address, length) = text.split_once('/')?;
+    if length.is_empty() || length.len() > 3 || !length.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let length: u32 = length.parse().ok()?;
+    match address.parse().ok()? {
+        IpAddr::V4(address) => {
+            let mask = mask(u128::from(u32::MAX), 32, length)?;
+            let first = u128::from(u32::from(address)) & !mask;
+            Some(table(4, 8, first, first | mask, u128::from(u32::MAX)))
+        }
+        IpAddr::V6(address) => {
+            let mask = mask(u128::MAX, 128, length)?;
+            let first = u128::from(address) & !mask;
+            Some(table(6, 32, first, first | mask, u128::MAX))
+        }
+    }
+}
+
+/// The host bits.
+fn mask(all: u128, width: u32, length: u32) -> Option<u128> {
+    (length <= width).then(|| all.checked_shr(length).unwrap_or(0))
+}
+
+fn table(family: u8, width: usize, first: u128, last: u128, end: u128) -> Value {
+    let hex = |address: u128| format!("{address:0width$x}");
+    let next = if last == end { Value::Null } else { Value::String(hex(last.saturating_add(1))) };
+    json!({ "family": family, "first": hex(first), "last": hex(last), "next": next })
+}
+
+/// Adds every CIDR that is anywhere in `value`.
+pub(super) fn collect(value: &Value, cidrs: &mut Map<String, Value>) {
+    let mut pending = vec![value];
+    while let Some(value) = pending.pop() {
+        match value {
+            Value::String(text) => {
+                if text.contains('/')
+                    && text.len() <= 49
+                    && !cidrs.contains_key(text)
+                    && let Some(range) = range(text)
+                {
+                    cidrs.insert(text.clone(), range);
+                }
+            }
+            Value::Array(entries) => pending.extend(entries),
+            Value::Object(members) => pending.extend(members.values()),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_fixed_width_hex() {
+        for (text, family, first, last, next) in [
+            ("10.0.0.5/8", 4, "0a000000", "0affffff", json!("0b000000")),
+            ("0.0.0.0/0", 4, "00000000", "ffffffff", Value::Null),
+            ("128.0.0.0/1", 4, "80000000", "ffffffff", Value::Null),
+            ("1.2.3.4/32", 4, "01020304", "01020304", json!("01020305")),
+            (
+                "2000::/3",
+                6,
+                "20000000000000000000000000000000",
+                "3fffffffffffffffffffffffffffffff",
+                json!("40000000000000000000000000000000"),
+            ),
+            ("::/0", 6, "00000000000000000000000000000000", "ffffffffffffffffffffffffffffffff", Value::Null),
+        ] {
+            let expected = json!({ "family": family, "first": first, "last": last, "next": next });
+            assert_eq!(range(text).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_cidr_has_no_range() {
+        for text in
+            ["", "/", "10.0.0.0", "10.0.0.0/33", "10.0.0/8", "::/129", "10.0.0.0/+8", "a/b", "1.1.1.1/"]
+        {
+            assert_eq!(range(text), None, "{text}");
+        }
+    }
+}

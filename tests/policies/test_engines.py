@@ -1,0 +1,13 @@
+"""Every case gives the same rows on a second engine, with the harness written a second time."""
+
+import pytest
+
+pytest.importorskip("regopy", reason="install tests/policies/requirements.txt")
+
+from harness import cases, rows  # noqa: E402
+
+
+@pytest.mark.parametrize(("check", "name", "case"), [pytest.param(*it, id=f"{it[0]}-{it[1]}") for it in cases()])
+def test_rego_cpp_gives_the_same_rows(check, name, case):
+    expected = [(row.get("resource"), row["verdict"]) for row in case["rows"]]
+    assert rows(check, case) == expected
