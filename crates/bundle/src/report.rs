@@ -99,6 +99,9 @@ pub struct CheckResult {
     pub file: Option<String>,
 }
 
+/// What was seen stands below what would be true.
+const BELOW: &str = "\n                                    ";
+
 impl CheckResult {
     /// One line: number, name, result, and what was seen or what would be true.
     fn line(&self) -> String {
@@ -113,7 +116,8 @@ impl CheckResult {
         for more in
             [file.as_deref(), Some(detail.as_str())].into_iter().flatten().filter(|more| !more.is_empty())
         {
-            line.push_str(&format!("\n{:36}{more}", ""));
+            line.push_str(BELOW);
+            line.push_str(more);
         }
         line
     }
@@ -332,7 +336,7 @@ pub fn verify_path(path: &Path, anchor: &Anchor, demand: &Demand, limits: &Limit
         Ok((bundle, if path.is_dir() { Sidecars::default() } else { Sidecars::beside(path)? }))
     };
     match read() {
-        Ok((bundle, sidecars)) => report(path, bundle, &sidecars, anchor, demand),
+        Ok((bundle, sidecars)) => report(path, bundle, &sidecars, anchor, *demand),
         Err(error) => {
             let problem = Some(format!("cannot be opened: {error}"));
             let not_checked = "anything".to_owned();
@@ -346,7 +350,7 @@ fn report(
     mut bundle: UntrustedBundle,
     sidecars: &Sidecars,
     anchor: &Anchor,
-    demand: &Demand,
+    demand: Demand,
 ) -> Report {
     let zip = !path.is_dir();
     let mut checks: Vec<CheckResult> = Vec::new();
@@ -359,12 +363,12 @@ fn report(
             bytes: zip.bytes,
             sha256: zip.sha256,
         });
-        zip.into_iter().for_each(|zip| inputs.insert(0, zip));
+        inputs.splice(0..0, zip);
     });
     let mut passed = |check, detail: String| {
         checks.push(result(check, Outcome::Passed, printable(&detail), None));
     };
-    let verified = hashed.and_then(|()| verify_bundle(bundle, sidecars, anchor, demand, &mut passed));
+    let verified = hashed.and_then(|()| verify_bundle(bundle, sidecars, anchor, &demand, &mut passed));
     let report = match verified {
         Ok(verified) => genuine(path, &verified),
         Err(error) => {
@@ -425,7 +429,6 @@ fn genuine(path: &Path, verified: &Verified) -> Report {
 fn belongs(check: Check, anchor: &Anchor, zip: bool, sidecars: &Sidecars) -> bool {
     let root = matches!(anchor, Anchor::Root(_));
     match check {
-        Check::TrustRoot => root,
         Check::Keys => !root,
         Check::Folder => !zip,
         Check::StatementForm
@@ -435,7 +438,7 @@ fn belongs(check: Check, anchor: &Anchor, zip: bool, sidecars: &Sidecars) -> boo
         | Check::StatedManifest
         | Check::RunStatement => root || sidecars.sigstore.is_some(),
         Check::SshSignature => root || sidecars.sshsig.is_some(),
-        Check::Tokens | Check::LogProof | Check::Checkpoint | Check::Inclusion => root,
+        Check::TrustRoot | Check::Tokens | Check::LogProof | Check::Checkpoint | Check::Inclusion => root,
         _ => check.step() < 11 && (check.step() != 8 || zip),
     }
 }

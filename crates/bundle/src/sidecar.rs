@@ -40,7 +40,7 @@ pub struct Sidecars {
 impl Sidecars {
     /// Those beside a zip in a folder.
     pub fn beside(zip: &Path) -> io::Result<Self> {
-        Self::read(&mut |suffix, limit| {
+        Self::read(|suffix, limit| {
             let mut path = zip.as_os_str().to_owned();
             path.push(suffix);
             let path = Path::new(&path);
@@ -60,11 +60,11 @@ impl Sidecars {
 
     /// Those of the zip with this key of a store.
     pub fn on(shelf: &dyn Shelf, zip_key: &str) -> io::Result<Self> {
-        Self::read(&mut |suffix, limit| shelf.small(&format!("{zip_key}{suffix}"), limit))
+        Self::read(|suffix, limit| shelf.small(&format!("{zip_key}{suffix}"), limit))
     }
 
     /// Those that `read` gives for a suffix of the zip's name, cut behind so many bytes.
-    pub fn read(read: &mut dyn FnMut(&str, u64) -> io::Result<Option<Vec<u8>>>) -> io::Result<Self> {
+    pub fn read(mut read: impl FnMut(&str, u64) -> io::Result<Option<Vec<u8>>>) -> io::Result<Self> {
         let mut file =
             |suffix: &str, limit: usize| read(suffix, u64::try_from(limit + 1).unwrap_or(u64::MAX));
         Ok(Self {

@@ -178,7 +178,7 @@ fn verify(root: &Files, shelf: impl PartSource) -> Result<VerifiedBundle, Verify
     UntrustedBundle::open(zip, &format!("{ID}.zip"), &Limits::default()).with_parts(shelf).verify(&trusted())
 }
 
-fn report(path: &Path) -> Report {
+fn report_of(path: &Path) -> Report {
     verify_path(path, &Anchor::Keys(trusted()), &Demand::default(), &Limits::default())
 }
 
@@ -252,10 +252,10 @@ fn parts_may_begin_with_a_later_number() {
 fn a_part_that_is_removed_is_an_exception_that_names_it() {
     let folder = Divided::complete().on_disk();
     let root = folder.path().join(format!("{ID}.zip"));
-    let report = report(&root);
+    let report = report_of(&root);
     assert_eq!((report.exit_code(), report.verdict), (0, Verdict::Genuine), "{}", report.render_text());
     std::fs::remove_file(folder.path().join(name(2))).unwrap();
-    let report = report(&root);
+    let report = report_of(&root);
     assert_eq!(report.exit_code(), 4);
     let exception = format!("part {} is absent: its 9 files (account {SECOND}) were not checked", name(2));
     assert_eq!(report.exceptions, [exception]);
@@ -263,7 +263,7 @@ fn a_part_that_is_removed_is_an_exception_that_names_it() {
     for number in [1, 3] {
         std::fs::remove_file(folder.path().join(name(number))).unwrap();
     }
-    let report = report(&root);
+    let report = report_of(&root);
     assert_eq!((report.exit_code(), report.exceptions.len()), (4, 3));
 }
 
@@ -380,14 +380,14 @@ fn a_part_that_cannot_be_read_tells_nothing() {
     let folder = Divided::complete().on_disk();
     std::fs::remove_file(folder.path().join(name(1))).unwrap();
     std::fs::create_dir(folder.path().join(name(1))).unwrap();
-    let report = report(&folder.path().join(format!("{ID}.zip")));
+    let report = report_of(&folder.path().join(format!("{ID}.zip")));
     assert_eq!(report.exit_code(), 2, "{}", report.render_text());
 }
 
 #[test]
 fn a_part_is_not_a_bundle() {
     let folder = Divided::complete().on_disk();
-    let report = report(&folder.path().join(name(2)));
+    let report = report_of(&folder.path().join(name(2)));
     assert_ne!(report.exit_code(), 0);
     let problem = report.problem.unwrap_or_default();
     assert!(problem.contains("is a part") && problem.contains(&format!("{ID}.zip")), "{problem}");

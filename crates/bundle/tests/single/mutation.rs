@@ -117,7 +117,7 @@ fn every_changed_byte_of_a_token_is_refused_or_changes_nothing_that_counts() {
         bundle.sidecars.tsr = Some(tsr);
         match (judge(&bundle), position) {
             (Err(VerifyError::Refused { check, .. }), _) => {
-                assert_eq!(check, Check::Tokens, "byte {position:?}")
+                assert_eq!(check, Check::Tokens, "byte {position:?}");
             }
             (Ok(found), Some(position)) => {
                 assert_eq!(found, expected, "byte {position}");

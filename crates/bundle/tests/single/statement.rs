@@ -118,13 +118,15 @@ fn a_statement_signed_about_another_bag_or_run_is_refused() {
 
 #[test]
 fn what_needs_a_sidecar_cannot_be_told_without_it() {
-    for (change, check) in [
-        ((|sidecars| sidecars.sigstore = None) as fn(&mut Sidecars), Check::StatementForm),
+    type Change = fn(&mut Sidecars);
+    let changes: [(Change, Check); 5] = [
+        (|sidecars| sidecars.sigstore = None, Check::StatementForm),
         (|sidecars| sidecars.tsr = None, Check::Tokens),
         (|sidecars| sidecars.proof = None, Check::LogProof),
         (|sidecars| sidecars.sshsig = None, Check::SshSignature),
         (|sidecars| *sidecars = Sidecars::default(), Check::StatementForm),
-    ] {
+    ];
+    for (change, check) in changes {
         let mut less = last();
         change(&mut less.sidecars);
         assert_eq!(missing(verify(&less, &ROOT, Demand::default())), check);
