@@ -9,6 +9,7 @@ mod iam_policy;
 mod init;
 mod items;
 mod keygen;
+mod period;
 mod summary;
 mod trust;
 mod verify;
@@ -66,6 +67,11 @@ enum Command {
     Verify(verify::Arguments),
     /// Print the verifier for browsers: one file that works without a network.
     VerifyPage,
+    /// Put everything about a period into one file, for the people who audit it.
+    Period {
+        #[command(subcommand)]
+        command: period::Command,
+    },
     /// Make, sign and change the trust root: which keys count, for what, from when to when.
     Trust {
         #[command(subcommand)]
@@ -130,6 +136,7 @@ fn run(cli: Cli) -> Result<u8, Failed> {
         Command::Collect(arguments) => collect::run(&arguments, quiet),
         Command::Verify(arguments) => verify::run(arguments),
         Command::VerifyPage => verify_page::run(),
+        Command::Period { command } => period::run(&command),
         Command::Trust { command } => trust::run(&command),
         Command::Items(arguments) => items::run(&arguments),
         Command::IamPolicy => iam_policy::run(),

@@ -31,7 +31,7 @@ pub(super) fn run() -> Result<u8, Failed> {
 }
 
 /// The whole page. The script comes last, so that nothing in it is taken for a place to fill.
-fn page() -> String {
+pub(super) fn page() -> String {
     PAGE.replacen("@STYLE@", &source_hash(STYLE), 1)
         .replacen("@SCRIPT@", &source_hash(SCRIPT), 1)
         .replacen("@CSS@", STYLE, 1)

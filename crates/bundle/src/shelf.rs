@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::archive::ReadSeek;
 use crate::path::BundlePath;
+use crate::store::LogStore;
 
 /// More keys than this under one prefix are refused. A daily log of ten years with 20 parts a day has half of it.
 pub const LIST_KEYS: usize = 1 << 18;
@@ -26,6 +27,29 @@ pub trait Shelf {
     /// those words: what they name is not there, and a verifier lists it as an exception and not as opened.
     fn left_out(&self, _key: &str) -> bool {
         false
+    }
+}
+
+/// A store that is written elsewhere, whatever it is.
+pub struct StoreShelf<'a>(pub &'a dyn LogStore);
+
+impl Shelf for StoreShelf<'_> {
+    fn small(&self, key: &str, limit_bytes: u64) -> io::Result<Option<Vec<u8>>> {
+        match self.0.get(key).map_err(io::Error::other)? {
+            Some((bytes, _)) if u64::try_from(bytes.len()).is_ok_and(|length| length > limit_bytes) => {
+                let what = format!("{key} has more than {limit_bytes} bytes");
+                Err(io::Error::new(io::ErrorKind::FileTooLarge, what))
+            }
+            found => Ok(found.map(|(bytes, _)| bytes)),
+        }
+    }
+
+    fn open(&self, key: &str) -> io::Result<Option<Box<dyn ReadSeek>>> {
+        self.0.open(key).map_err(io::Error::other)
+    }
+
+    fn list(&self, prefix: &str) -> io::Result<Vec<String>> {
+        self.0.list(prefix).map_err(io::Error::other)
     }
 }
 
