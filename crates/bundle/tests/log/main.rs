@@ -21,6 +21,7 @@ mod notes;
 mod period;
 mod period_hostile;
 mod period_store;
+mod period_zip;
 mod planted;
 #[path = "../it/raw_zip.rs"]
 mod raw_zip;

@@ -5,7 +5,13 @@
 mod attacks;
 mod clock;
 mod log;
+mod pack;
+#[path = "../log/period_zip.rs"]
+mod period_zip;
 mod quarter;
+#[expect(dead_code, reason = "the hostile zips of other tests need more of it")]
+#[path = "../it/raw_zip.rs"]
+mod raw_zip;
 mod scope;
 mod store;
 mod tsa;
