@@ -95,7 +95,8 @@ fn make(folder: &Path, megabytes: usize) -> Result<(), Box<dyn Error>> {
         }
         planned.push(format!("{{\"id\":\"{account}\",\"regions\":[{}]}}", regions.join(",")));
     }
-    let items: Vec<_> = (0..ITEMS).map(|item| format!("{{\"id\":\"vpc.item-{item:02}\",\"scope\":\"region\"}}")).collect();
+    let items: Vec<_> =
+        (0..ITEMS).map(|item| format!("{{\"id\":\"vpc.item-{item:02}\",\"scope\":\"region\"}}")).collect();
     let id = BagId::parse(ID).ok_or("id")?;
     for (name, text) in [
         ("config", "{\"scope\":\"bench\",\"schedule\":\"0 2 * * *\"}".to_owned()),

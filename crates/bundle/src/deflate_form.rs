@@ -70,9 +70,26 @@ struct Bits<R> {
 }
 
 impl<R: BufRead> Bits<R> {
-    /// Holds at least 15 bits, or all that are left.
+    /// Holds at least 48 bits, or all that are left: enough for a length and a distance with their further bits.
+    #[inline]
     fn fill(&mut self) -> io::Result<()> {
-        while self.count < 32 {
+        if self.count >= 48 {
+            return Ok(());
+        }
+        let buffered = self.reader.fill_buf()?;
+        if let Some(next) = buffered.first_chunk() {
+            // What of the last byte has no room is read once more: above `count` are bits of the stream or zeros.
+            self.held |= u64::from_le_bytes(*next) << self.count;
+            let (bytes, bits) = ((63 - self.count) / 8, (63 - self.count) / 8 * 8);
+            self.reader.consume(usize::try_from(bytes).unwrap_or_default());
+            self.count += bits;
+            return Ok(());
+        }
+        self.fill_by_bytes()
+    }
+
+    fn fill_by_bytes(&mut self) -> io::Result<()> {
+        while self.count < 48 {
             let Some(byte) = self.reader.fill_buf()?.first().copied() else { return Ok(()) };
             self.reader.consume(1);
             self.held |= u64::from(byte) << self.count;
@@ -81,6 +98,7 @@ impl<R: BufRead> Bits<R> {
         Ok(())
     }
 
+    #[inline]
     fn drop(&mut self, bits: u32) -> io::Result<()> {
         if bits > self.count {
             return invalid("is cut off");
@@ -91,8 +109,11 @@ impl<R: BufRead> Bits<R> {
     }
 
     /// At most 16 bits.
+    #[inline]
     fn take(&mut self, bits: u32) -> io::Result<u32> {
-        self.fill()?;
+        if self.count < bits {
+            self.fill()?;
+        }
         let value = u32::try_from(self.held & ((1 << bits) - 1)).unwrap_or_default();
         self.drop(bits)?;
         Ok(value)
@@ -113,46 +134,87 @@ impl<R: BufRead> Bits<R> {
     }
 }
 
-/// A Huffman code as a table of what the next bits mean: symbol, and how many bits it takes (0: no symbol).
-struct Code(Vec<(u16, u8)>);
+/// Codes of up to this many bits are looked up at once.
+const SHORT_BITS: u8 = 10;
+
+/// A Huffman code.
+struct Code {
+    /// What the next bits mean: symbol, and how many bits it takes (0: a longer code, or none).
+    short: Vec<(u16, u8)>,
+    /// For each length in bits, the first code, and the place of its symbol.
+    first: [(u32, u32); 16],
+    /// Symbols by code.
+    symbols: Vec<u16>,
+}
 
 impl Code {
     fn new(lengths: &[u8]) -> io::Result<Self> {
-        let mut next = 0_u32;
         let longest = lengths.iter().copied().max().unwrap_or_default().min(MAX_CODE_BITS);
-        let mut table = vec![(0, 0); 1 << longest];
-        for bits in 1..=longest {
+        let mut code = Self {
+            short: vec![(0, 0); 1 << longest.min(SHORT_BITS)],
+            first: [(0, 0); 16],
+            symbols: Vec::with_capacity(lengths.len()),
+        };
+        let mut next = 0_u32;
+        for (bits, first) in (1..=MAX_CODE_BITS).zip(code.first.iter_mut().skip(1)) {
             next <<= 1;
+            *first = (next, u32::try_from(code.symbols.len()).unwrap_or_default());
             for (symbol, _) in lengths.iter().enumerate().filter(|(_, length)| **length == bits) {
                 let Ok(symbol) = u16::try_from(symbol) else { continue };
-                // Codes are sent from their most significant bit on.
-                let reversed = next.reverse_bits() >> (32 - u32::from(bits));
-                let step = 1_usize << bits;
-                let places = usize::try_from(reversed).unwrap_or_default()..table.len();
                 if next >= 1 << bits {
                     return invalid("has a code that is over-subscribed");
                 }
-                for place in places.step_by(step) {
-                    if let Some(entry) = table.get_mut(place) {
+                if bits <= SHORT_BITS {
+                    // Codes are sent from their most significant bit on.
+                    let reversed = next.reverse_bits() >> (32 - u32::from(bits));
+                    let start = usize::try_from(reversed).unwrap_or_default();
+                    for entry in code.short.iter_mut().skip(start).step_by(1 << bits) {
                         *entry = (symbol, bits);
                     }
                 }
+                code.symbols.push(symbol);
                 next += 1;
             }
         }
-        Ok(Self(table))
+        Ok(code)
     }
 
+    /// The caller has filled `bits`.
+    #[inline]
     fn symbol<R: BufRead>(&self, bits: &mut Bits<R>) -> io::Result<u16> {
-        bits.fill()?;
-        let next = usize::try_from(bits.held & 0x7fff).unwrap_or_default();
-        match self.0.get(next % self.0.len()) {
+        let next = usize::try_from(bits.held & 0x7fff).unwrap_or_default() & (self.short.len() - 1);
+        match self.short.get(next) {
             Some((symbol, length)) if *length > 0 => {
                 bits.drop(u32::from(*length))?;
                 Ok(*symbol)
             }
-            _ => invalid("has a code of no symbol"),
+            _ => self.long_symbol(bits),
         }
+    }
+
+    fn long_symbol<R: BufRead>(&self, bits: &mut Bits<R>) -> io::Result<u16> {
+        let (mut code, mut held) = (0_u32, bits.held);
+        for (length, pair) in (1_u32..).zip(self.first.windows(2).skip(1)) {
+            code = code << 1 | u32::try_from(held & 1).unwrap_or_default();
+            held >>= 1;
+            if let [(first, place), (_, end)] = pair
+                && let Some(offset) = code.checked_sub(*first).filter(|offset| *offset < end - place)
+            {
+                return self.take_long(bits, length, place + offset);
+            }
+        }
+        code = code << 1 | u32::try_from(held & 1).unwrap_or_default();
+        match self.first.last().and_then(|(first, place)| Some(place + code.checked_sub(*first)?)) {
+            Some(place) => self.take_long(bits, u32::from(MAX_CODE_BITS), place),
+            None => invalid("has a code of no symbol"),
+        }
+    }
+
+    fn take_long<R: BufRead>(&self, bits: &mut Bits<R>, length: u32, place: u32) -> io::Result<u16> {
+        let symbol = usize::try_from(place).ok().and_then(|place| self.symbols.get(place));
+        let Some(symbol) = symbol else { return invalid("has a code of no symbol") };
+        bits.drop(length)?;
+        Ok(*symbol)
     }
 }
 
@@ -183,6 +245,7 @@ fn dynamic_codes<R: BufRead>(bits: &mut Bits<R>) -> io::Result<(Code, Code)> {
     let code = Code::new(&code_lengths)?;
     let mut lengths: Vec<u8> = Vec::with_capacity(literal_count + distance_count);
     while lengths.len() < literal_count + distance_count {
+        bits.fill()?;
         let (length, times) = match code.symbol(bits)? {
             16 => (lengths.last().copied().unwrap_or_default(), bits.take(2)? + 3),
             17 => (0, bits.take(3)? + 3),
@@ -203,6 +266,7 @@ fn block<R: BufRead>(
     limit: u64,
 ) -> io::Result<()> {
     while *unpacked <= limit {
+        bits.fill()?;
         let symbol = literals.symbol(bits)?;
         if symbol < END_OF_BLOCK {
             *unpacked += 1;
@@ -272,6 +336,44 @@ mod tests {
         }
         assert!(check(&[&packed[..], b"\0"].concat()[..], 33).is_err());
         assert!(check(&packed[..], 32).is_err(), "more than stated");
+    }
+
+    #[test]
+    fn codes_longer_than_the_table_are_followed() {
+        // Letters as often as the numbers of Fibonacci need codes of every length up to the longest.
+        let (mut letters, mut count, mut next) = (Vec::new(), 1, 1);
+        for letter in 0..22_u8 {
+            letters.extend(std::iter::repeat_n(letter, count));
+            (count, next) = (next, count + next);
+        }
+        let mut state = 1_u64;
+        for place in (1..letters.len()).rev() {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            letters.swap(place, usize::try_from(state >> 33).unwrap() % (place + 1));
+        }
+        let packed = deflate(&letters, 6);
+        check(&packed[..], length(&letters)).unwrap();
+        assert!(check(&packed[..], length(&letters) - 1).is_err());
+        let lengths: Vec<u8> = (1..=15).chain([15]).collect();
+        let code = Code::new(&lengths).unwrap();
+        for (symbol, bits) in (0_u32..).zip(&lengths) {
+            // The code of symbol n is n ones and a zero, but for the last, which is ones only.
+            let sent = (1_u32 << symbol) - 1;
+            let mut reader = Bits { reader: &sent.to_le_bytes()[..2], held: 0, count: 0 };
+            reader.fill().unwrap();
+            assert_eq!(u32::from(code.symbol(&mut reader).unwrap()), symbol);
+            assert_eq!(reader.count, 16 - u32::from(*bits));
+        }
+    }
+
+    #[test]
+    fn a_code_of_no_symbol_is_refused() {
+        for lengths in [&[][..], &[0, 0], &[2, 2, 2], &[12]] {
+            let mut reader = Bits { reader: &[0xff; 8][..], held: 0, count: 0 };
+            reader.fill().unwrap();
+            assert!(Code::new(lengths).unwrap().symbol(&mut reader).is_err(), "{lengths:?}");
+        }
+        assert!(Code::new(&[1, 1, 1]).is_err());
     }
 
     proptest! {

@@ -5,6 +5,7 @@
 //! are left alone; a missing row, a row too many, a status that its rows do not add up to are refused.
 
 mod documents;
+mod head;
 mod matrix;
 mod rows;
 
@@ -20,9 +21,10 @@ use crate::time::UtcSecond;
 
 pub(crate) use documents::Payload;
 use documents::{CatalogueDocument, ConfigDocument, PlanDocument, RunDocument, RunPart, RunScope};
+pub(crate) use head::{DOCUMENT_BYTES, Head, Heads, is_document};
 use matrix::Matrix;
+pub(crate) use rows::Wanted;
 use rows::{Tally, is_orphan, take_row};
-pub(crate) use rows::{Wanted, agrees};
 
 /// The region of cells that belong to no region.
 pub const GLOBAL: &str = "global";

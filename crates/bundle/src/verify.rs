@@ -17,7 +17,7 @@ use crate::limits::{Limits, SIGNED_MESSAGE_BYTES};
 use crate::manifest::Manifest;
 use crate::parts::{PartId, PartRecord, Parts, PartsSeen};
 use crate::path::BundlePath;
-use crate::run::{self, Payload, RunSummary};
+use crate::run::{self, DOCUMENT_BYTES, Head, Heads, Payload, RunSummary, is_document};
 use crate::statement::Snapshot;
 
 /// A bundle that passed every check. There is no other way to make one.
@@ -182,7 +182,7 @@ impl UntrustedBundle<'_> {
         file_set(&files, &manifest, &[bag::TAG_MANIFEST, bag::SIGNATURE])?;
         passed(Check::FileSet, format!("{} files", files.sizes.len()));
 
-        let oxum = payload(&mut files, &manifest)?;
+        let (oxum, heads) = payload(&mut files, &manifest)?;
         passed(Check::Payload, format!("{} bytes", oxum.bytes));
         let info = bag_info(info, &id, &key_id, oxum)?;
         passed(Check::BagInfo, format!("{}, {}", info.organisation, info.agent));
@@ -198,7 +198,7 @@ impl UntrustedBundle<'_> {
         let run = {
             let (files, parts) = (&mut files, &mut parts);
             let mut of_run =
-                Payload { id: &id, info: &info, manifest: &manifest, files, parts, limits: &limits };
+                Payload { id: &id, info: &info, manifest: &manifest, files, parts, heads, limits: &limits };
             run::check(&mut of_run, passed)?
         };
         let mut bundle =
@@ -318,18 +318,28 @@ pub(crate) fn file_set(files: &Files, manifest: &Manifest, around: &[&str]) -> R
     Ok(())
 }
 
-/// Every file of the payload has the digest of the manifest; how much there is.
-pub(crate) fn payload(files: &mut Files, manifest: &Manifest) -> Result<Oxum, VerifyError> {
-    let mut oxum = Oxum::default();
+/// Every file of the payload has the digest of the manifest; how much there is, and what its documents say.
+pub(crate) fn payload(files: &mut Files, manifest: &Manifest) -> Result<(Oxum, Heads), VerifyError> {
+    let (mut oxum, mut heads) = (Oxum::default(), Heads::new());
     for (path, expected) in manifest.files() {
-        let (digest, bytes) = files.hash(path)?;
+        let known = files.sizes.get(path).copied().unwrap_or_default();
+        let held = (is_document(path) && known <= DOCUMENT_BYTES)
+            .then(|| files.read(path, DOCUMENT_BYTES, Check::Payload))
+            .transpose()?;
+        let (digest, bytes) = match &held {
+            Some(document) => (Digest::of(document), u64::try_from(document.len()).unwrap_or(u64::MAX)),
+            None => files.hash(path)?,
+        };
         if digest != *expected {
             return Err(VerifyError::in_file(Check::Payload, path, "is not the file that was signed"));
+        }
+        if let Some(document) = held {
+            heads.insert(path.clone(), Head::of(&document));
         }
         oxum.bytes = oxum.bytes.saturating_add(bytes);
         oxum.files += 1;
     }
-    Ok(oxum)
+    Ok((oxum, heads))
 }
 
 fn bag_info(bytes: &[u8], id: &BagId, key_id: &KeyId, oxum: Oxum) -> Result<BagInfo, VerifyError> {

@@ -19,7 +19,7 @@ use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::parts::{PARTS, PartOf, PartRecord, PartSource, order, parse};
 use crate::path::BundlePath;
-use crate::run::{EVIDENCE, Wanted, agrees};
+use crate::run::{EVIDENCE, Head, Wanted};
 use crate::verify::{file_set, payload, tag_files, tag_manifest, with_source};
 
 /// The parts of one root.
@@ -179,7 +179,7 @@ impl Parts {
         let wrap = |error| in_part(record, error);
         let refuse = |detail: String| VerifyError::in_file(Check::PartBags, record.part.file_name(), detail);
 
-        let oxum = payload(&mut opened.files, &opened.manifest).map_err(wrap)?;
+        let (oxum, mut heads) = payload(&mut opened.files, &opened.manifest).map_err(wrap)?;
         opened.files.no_free_bits().map_err(wrap)?;
         let entries = u64::try_from(opened.files.sizes.len()).unwrap_or(u64::MAX);
         if entries != record.entries {
@@ -234,8 +234,14 @@ impl Parts {
             if wanted.sha256 != *digest {
                 return Err(VerifyError::in_file(Check::RunFiles, file, "its row has another sha256"));
             }
-            let reader = opened.files.open(file).map_err(wrap)?;
-            agrees(BufReader::with_capacity(CHUNK_BYTES, reader), file, &wanted)?;
+            let head = match heads.remove(file) {
+                Some(head) => head,
+                None => {
+                    let reader = opened.files.open(file).map_err(wrap)?;
+                    Head::read(BufReader::with_capacity(CHUNK_BYTES, reader), file)?
+                }
+            };
+            head.agrees(file, &wanted)?;
         }
         self.last = Some(greatest.clone());
         listed.seen = Some((Digest::of(&message), first, greatest));

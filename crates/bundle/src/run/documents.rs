@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::archive::Files;
@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::parts::Parts;
 use crate::path::BundlePath;
-use crate::run::Acceptance;
+use crate::run::{Acceptance, Heads};
 
 /// The payload of a bundle whose manifest has been verified.
 pub(crate) struct Payload<'a> {
@@ -27,6 +27,7 @@ pub(crate) struct Payload<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) files: &'a mut Files,
     pub(crate) parts: &'a mut Parts,
+    pub(crate) heads: Heads,
     pub(crate) limits: &'a Limits,
 }
 
@@ -148,20 +149,4 @@ impl Row {
     pub(super) fn cell(&self) -> String {
         format!("{} {} {}", self.account, self.region, self.item)
     }
-}
-
-/// The head of an evidence document.
-#[derive(Deserialize)]
-pub(super) struct EvidenceDocument {
-    pub(super) item: String,
-    pub(super) account: String,
-    pub(super) region: String,
-    pub(super) status: Option<String>,
-    #[serde(default)]
-    pub(super) calls: Vec<EvidenceCall>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct EvidenceCall {
-    pub(super) error: Option<IgnoredAny>,
 }

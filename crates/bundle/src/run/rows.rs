@@ -1,17 +1,16 @@
 //! Rows, one by one: each in its place, with its document, counted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufReader, Read};
+use std::io::BufReader;
 
 use serde_json::Value;
 
-use crate::archive::read_error;
 use crate::check::{Check, VerifyError, printable};
 use crate::digest::{CHUNK_BYTES, Digest};
 use crate::path::BundlePath;
-use crate::run::documents::{EvidenceDocument, Payload, Row};
+use crate::run::documents::{Payload, Row};
 use crate::run::matrix::{Matrix, Place};
-use crate::run::{Acceptance, CellStatus, Document, EVIDENCE, Gap};
+use crate::run::{Acceptance, CellStatus, Document, EVIDENCE, Gap, Head};
 use crate::time::is_date;
 
 /// Rows that have been seen, and what they add up to.
@@ -173,28 +172,11 @@ fn document(payload: &mut Payload<'_>, path: &BundlePath, wanted: &Wanted) -> Re
     if *digest.ok_or_else(|| refuse("its row is there, the file is not"))? != wanted.sha256 {
         return Err(refuse("its row has another sha256"));
     }
-    agrees(BufReader::with_capacity(CHUNK_BYTES, payload.files.open(path)?), path, wanted)
-}
-
-/// A document is about the cell of its row, and as complete as the row says.
-pub(crate) fn agrees(reader: impl Read, path: &BundlePath, wanted: &Wanted) -> Result<(), VerifyError> {
-    let refuse = |detail: String| VerifyError::in_file(Check::RunFiles, path, detail);
-    let document: EvidenceDocument = serde_json::from_reader(reader).map_err(|error| {
-        if error.is_io() { read_error(path, error.into()) } else { refuse(error.to_string()) }
-    })?;
-    if (&document.account, &document.region, &document.item)
-        != (&wanted.account, &wanted.region, &wanted.item)
-    {
-        return Err(refuse("the document is about another cell".to_owned()));
-    }
-    let status = wanted.status;
-    if let Some(found) = document.status.filter(|found| found != status.word()) {
-        return Err(refuse(format!("the document says {found:?}, its row {:?}", status.word())));
-    }
-    if status == CellStatus::Complete && document.calls.iter().any(|call| call.error.is_some()) {
-        return Err(refuse("a call failed, and its row says complete".to_owned()));
-    }
-    Ok(())
+    let head = match payload.heads.remove(path) {
+        Some(head) => head,
+        None => Head::read(BufReader::with_capacity(CHUNK_BYTES, payload.files.open(path)?), path)?,
+    };
+    head.agrees(path, wanted)
 }
 
 pub(super) fn is_orphan(
