@@ -1,5 +1,7 @@
 //! The file key: read once, mode checked, zeroed when dropped.
 
+mod kms;
+
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;

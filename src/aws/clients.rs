@@ -320,6 +320,13 @@ fn tls_context(ca_bundle: Option<PathBuf>) -> Result<TlsContext, AwsError> {
     TlsContext::builder().with_trust_store(trust).build().map_err(|source| AwsError::Tls(source.into()))
 }
 
+/// The HTTP client of tests that ask a server on loopback.
+#[cfg(test)]
+pub(crate) fn test_client() -> SharedHttpClient {
+    let loopback = Settings { endpoint_url: Some("http://127.0.0.1".to_owned()), ..Settings::default() };
+    http_client(&loopback).unwrap()
+}
+
 /// Whether an endpoint is on this machine.
 pub(super) fn is_loopback(url: &str) -> bool {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest);

@@ -16,7 +16,7 @@ mod quotas;
 mod role;
 mod source;
 #[cfg(test)]
-mod test_server;
+pub(crate) mod test_server;
 #[cfg(test)]
 mod tests;
 mod trust;
@@ -24,5 +24,8 @@ mod trust;
 #[cfg(test)]
 pub(crate) use calls::supported;
 pub(crate) use clients::connector;
+pub(crate) use failure::chain;
+#[cfg(test)]
+pub(crate) use clients::test_client;
 pub(crate) use role::{AssumeRole, Keys, Secret};
 pub(crate) use source::{AwsError, AwsSource, Caller, RetryMode, Settings};

@@ -9,15 +9,15 @@ use tokio::task::JoinHandle;
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
-    pub(super) target: String,
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: String,
+pub(crate) struct Asked {
+    pub(crate) target: String,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
 }
 
 impl Asked {
     /// The action of a query request, the target of a JSON one, the method and path of any other.
-    pub(super) fn action(&self) -> String {
+    pub(crate) fn action(&self) -> String {
         if let Some(target) = self.headers.get("x-amz-target") {
             return target.clone();
         }
@@ -28,7 +28,7 @@ impl Asked {
 
 /// What to answer.
 #[derive(Debug, Clone)]
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// A response with Content-Length.
     Whole(u16, Vec<(&'static str, String)>, Vec<u8>),
     /// Content-Length says more than is sent.
@@ -42,15 +42,15 @@ pub(super) enum Reply {
 }
 
 impl Reply {
-    pub(super) fn ok(body: &str) -> Self {
+    pub(crate) fn ok(body: &str) -> Self {
         Self::Whole(200, Vec::new(), body.as_bytes().to_vec())
     }
 
-    pub(super) fn status(status: u16, body: &str) -> Self {
+    pub(crate) fn status(status: u16, body: &str) -> Self {
         Self::Whole(status, Vec::new(), body.as_bytes().to_vec())
     }
 
-    pub(super) fn header(self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn header(self, name: &'static str, value: &str) -> Self {
         match self {
             Self::Whole(status, mut headers, body) => {
                 headers.push((name, value.to_owned()));
@@ -64,15 +64,15 @@ impl Reply {
 type Script = dyn Fn(&Asked, usize) -> Reply + Send + Sync;
 
 /// Runs until it is dropped.
-pub(super) struct Server {
-    pub(super) url: String,
+pub(crate) struct Server {
+    pub(crate) url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
     accepting: JoinHandle<()>,
 }
 
 impl Server {
     /// Answers with `script`, which gets the request and how many came before it.
-    pub(super) async fn start(script: impl Fn(&Asked, usize) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(script: impl Fn(&Asked, usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::<Mutex<Vec<Asked>>>::default();
@@ -86,7 +86,7 @@ impl Server {
         Self { url, asked, accepting }
     }
 
-    pub(super) fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 }

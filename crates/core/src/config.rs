@@ -7,6 +7,7 @@
 mod effective;
 mod reader;
 mod sections;
+mod store;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ use crate::schedule::Schedule;
 
 pub use effective::effective;
 pub use reader::Problem;
+pub use store::{Lock, LockMode, S3, Store};
 
 /// A configuration without problems.
 #[derive(Debug, Clone)]
@@ -30,8 +32,8 @@ pub struct Config {
     pub organisation: String,
     /// When a snapshot is due.
     pub schedule: Schedule,
-    /// Folder of the store, as written.
-    pub store: String,
+    /// Where bundles, log and trust root lie.
+    pub store: Store,
     /// Folder where a run works and a sealed bundle waits for the store, as written.
     pub spool: String,
     /// Keys and the log's origin.

@@ -4,8 +4,24 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Config, RetryMode, Signing, TrustRootInForce};
+use super::{Config, RetryMode, Signing, Store, TrustRootInForce};
 use crate::plan::Regions;
+
+fn store(store: &Store) -> Value {
+    match store {
+        Store::Folder(_) => json!({ "kind": "folder" }),
+        Store::S3(s3) => json!({
+            "kind": "s3",
+            "bucket": s3.bucket,
+            "prefix": s3.prefix,
+            "region": s3.region,
+            "endpoint_url": s3.endpoint_url,
+            "expected_bucket_owner": s3.expected_owner,
+            "kms_key_id": s3.kms_key_id,
+            "object_lock": s3.lock.map(|lock| json!({ "mode": lock.mode.word(), "days": lock.days })),
+        }),
+    }
+}
 
 /// The effective configuration of a run, with the trust root that it was made under.
 pub fn effective(config: &Config, trust_root: Option<&TrustRootInForce>) -> Value {
@@ -54,7 +70,7 @@ pub fn effective(config: &Config, trust_root: Option<&TrustRootInForce>) -> Valu
         "scope": config.scope,
         "organisation": config.organisation,
         "schedule": config.schedule.as_str(),
-        "store": { "kind": "folder" },
+        "store": store(&config.store),
         "signing": signing(&config.signing, trust_root),
         "aws": {
             "endpoint_url": aws.endpoint_url,

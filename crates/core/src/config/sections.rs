@@ -34,7 +34,7 @@ pub(super) fn config<'a>(reader: &mut Reader<'a>, root: &'a DeTable<'a>) -> Opti
             );
         })
         .ok();
-    let store = store(reader, &mut top);
+    let store = super::store::read(reader, &mut top);
     let spool = spool(reader, &mut top);
     let signing = signing(reader, &mut top);
     let aws = aws(reader, &mut top);
@@ -60,17 +60,6 @@ pub(super) fn config<'a>(reader: &mut Reader<'a>, root: &'a DeTable<'a>) -> Opti
         controls,
         exceptions,
     })
-}
-
-fn store<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> String {
-    let mut table = reader.table(top, "store");
-    let url = reader.required(&mut table, "url", "\"file:FOLDER\"");
-    let folder = url.strip_prefix("file:").unwrap_or_default().to_owned();
-    if !url.is_empty() && folder.is_empty() {
-        reader.refuse(&table, "url", "expected \"file:FOLDER\"; this version stores in a folder only");
-    }
-    reader.finish(&table);
-    folder
 }
 
 fn spool<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> String {
@@ -157,7 +146,7 @@ fn aws<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Aws {
 }
 
 /// `http://` with a loopback host.
-fn is_loopback(url: &str) -> bool {
+pub(super) fn is_loopback(url: &str) -> bool {
     let Some(rest) = url.strip_prefix("http://") else { return false };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains('@') {

@@ -1,0 +1,408 @@
+//! The bucket: the keys and rules of a store, kept by S3.
+//!
+//! Promised: an object is created with `If-None-Match: *` and never overwritten, but for the checkpoint, which is
+//! swapped with `If-Match`, and the status page. Every write is one PUT with its SHA-256, so that the digest that S3
+//! keeps is that of the whole object, and every call names the owner that the bucket must have. What S3 did not answer
+//! clearly is an error: a write may have happened, and the caller reads before it goes on.
+//!
+//! The calls are synchronous, as [`LogStore`] is: they run on a thread of their own (never on one of the runtime's).
+//! API: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html> (conditional writes, checksums, lock).
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
+use aws_sdk_s3::primitives::{ByteStream, DateTime, SdkBody};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ObjectLockMode, ServerSideEncryption};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use bytes::Bytes;
+use evidenced_bundle::Digest;
+use evidenced_bundle::archive::ReadSeek;
+use evidenced_bundle::hash_reader;
+use evidenced_bundle::store::{Creation, LogStore, Replacement, StoreError, Version};
+use evidenced_core::config::{LockMode, S3};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+/// Larger objects are not read into memory; zips are opened.
+const OBJECT_BYTES: u64 = 16 << 20;
+/// The most that one PUT may carry (5 GiB).
+const PUT_BYTES: u64 = 5 << 30;
+/// Of a zip on its way to the bucket.
+const CHUNK_BYTES: usize = 256 << 10;
+/// Concurrent conditional writes answer 409, and ask to try again.
+const CONFLICT_ATTEMPTS: u32 = 8;
+const DAY: u64 = 86_400;
+
+/// A bucket and what every write to it carries.
+#[derive(Debug, Clone)]
+pub(crate) struct S3Store {
+    client: Client,
+    runtime: Handle,
+    settings: S3,
+    scratch: PathBuf,
+}
+
+/// How a PUT was answered.
+enum Put {
+    Done,
+    /// 412: the condition does not hold.
+    Refused,
+}
+
+/// Why a call has no answer that could be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{code}: {message}")]
+pub(crate) struct S3Error {
+    /// The server's code, or ours.
+    pub(crate) code: String,
+    message: String,
+    status: Option<u16>,
+    /// Whether waiting may help: throttled, no answer, a fault of the server.
+    pub(crate) passing: bool,
+}
+
+impl S3Error {
+    fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        let answered = error.as_service_error();
+        let code = answered.and_then(ProvideErrorMetadata::code);
+        let code = code.map_or_else(
+            || status.map_or_else(|| "NoAnswer".to_owned(), |status| format!("Http{status}")),
+            str::to_owned,
+        );
+        let message = answered.and_then(ProvideErrorMetadata::message);
+        let message = message.map_or_else(|| crate::aws::chain(error), str::to_owned);
+        let passing = status.is_none_or(|status| status >= 500 || status == 429) || code == "SlowDown";
+        Self { code, message, status, passing }
+    }
+
+    fn ours(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into(), status: None, passing: false }
+    }
+}
+
+impl S3Store {
+    /// A store in the bucket of `settings`; zips that are read back lie in `scratch` while they are open.
+    pub(crate) fn new(client: Client, runtime: Handle, settings: S3, scratch: PathBuf) -> Self {
+        Self { client, runtime, settings, scratch }
+    }
+
+    /// Whether it is where S3 would look for it: `s3://bucket/prefix/key`.
+    pub(crate) fn url(&self, key: &str) -> String {
+        format!("s3://{}/{}", self.settings.bucket, self.key(key))
+    }
+
+    /// Overwrites one of the keys that may be (`status/`).
+    pub(crate) fn overwrite(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.small(key, bytes, |put| put).map(|_| ()).map_err(|error| StoreError::new("write", key, error))
+    }
+
+    fn key(&self, key: &str) -> String {
+        match self.settings.prefix.as_str() {
+            "" => key.to_owned(),
+            prefix => format!("{prefix}/{key}"),
+        }
+    }
+
+    /// What every PUT carries.
+    fn put(&self, key: &str, sha256: &Digest) -> Result<PutObjectFluentBuilder, S3Error> {
+        let S3 { bucket, expected_owner, kms_key_id, lock, .. } = &self.settings;
+        let mut put = self
+            .client
+            .put_object()
+            .bucket(bucket)
+            .key(self.key(key))
+            .set_expected_bucket_owner(expected_owner.clone())
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
+            .checksum_sha256(aws_smithy_types::base64::encode(sha256.as_bytes()))
+            .content_type(content_type(key));
+        if let Some(id) = kms_key_id {
+            put = put
+                .server_side_encryption(ServerSideEncryption::AwsKms)
+                .ssekms_key_id(id)
+                .bucket_key_enabled(true);
+        }
+        // The checkpoint and the status page are replaced: a lock would only pile up versions.
+        if let Some(lock) = lock.filter(|_| !is_replaced(key)) {
+            let mode = match lock.mode {
+                LockMode::Governance => ObjectLockMode::Governance,
+                LockMode::Compliance => ObjectLockMode::Compliance,
+            };
+            put = put.object_lock_mode(mode).object_lock_retain_until_date(until(lock.days)?);
+        }
+        Ok(put)
+    }
+
+    /// A small object: one PUT, which the SDK may repeat.
+    fn small(
+        &self,
+        key: &str,
+        bytes: &[u8],
+        condition: impl Fn(PutObjectFluentBuilder) -> PutObjectFluentBuilder,
+    ) -> Result<Put, S3Error> {
+        let sha256 = Digest::of(bytes);
+        for attempt in 0..CONFLICT_ATTEMPTS {
+            let put = condition(self.put(key, &sha256)?).body(ByteStream::from(bytes.to_vec()));
+            match self.runtime.block_on(put.send()) {
+                Ok(_) => return Ok(Put::Done),
+                Err(error) => match self.refused(S3Error::of(&error), attempt)? {
+                    Some(put) => return Ok(put),
+                    None => {}
+                },
+            }
+        }
+        Err(S3Error { passing: true, ..S3Error::ours("ConditionalRequestConflict", "others write this key") })
+    }
+
+    /// What to do about a refused PUT: it is an answer, or it is to be sent again after a wait, or it is an error.
+    fn refused(&self, error: S3Error, attempt: u32) -> Result<Option<Put>, S3Error> {
+        match error.status {
+            Some(412) => Ok(Some(Put::Refused)),
+            // 409 ConditionalRequestConflict: two conditional writes at once, neither of which need have succeeded.
+            Some(409) if attempt + 1 < CONFLICT_ATTEMPTS => {
+                let wait = Duration::from_millis(50 << attempt.min(6));
+                self.runtime.block_on(tokio::time::sleep(wait));
+                Ok(None)
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// A zip: read once for its digest, and once on its way.
+    fn zip(&self, key: &str, zip: &mut dyn ReadSeek) -> Result<Put, Box<dyn Error + Send + Sync>> {
+        let start = zip.stream_position()?;
+        let (sha256, bytes) = hash_reader(&mut *zip)?;
+        if bytes > PUT_BYTES {
+            let message = format!("{bytes} bytes are more than one PUT carries; lower [bundle] max_bytes");
+            return Err(S3Error::ours("EntityTooLarge", message).into());
+        }
+        for attempt in 0..CONFLICT_ATTEMPTS {
+            zip.seek(SeekFrom::Start(start))?;
+            let (sender, receiver) = mpsc::channel(4);
+            let body = SdkBody::from_body_1_x(Chunks { receiver, left: bytes });
+            let length = i64::try_from(bytes)?;
+            let put = self.put(key, &sha256)?.if_none_match("*").content_length(length);
+            let put = put.body(ByteStream::new(body)).send();
+            let (answer, fed) = self.runtime.block_on(async { tokio::join!(put, feed(&mut *zip, sender)) });
+            let error = match answer {
+                Ok(_) => return Ok(Put::Done),
+                Err(error) => S3Error::of(&error),
+            };
+            // Our own disk failed: that is what is to be said, not that the request ended early.
+            fed?;
+            if let Some(put) = self.refused(error, attempt)? {
+                return Ok(put);
+            }
+        }
+        Err(S3Error::ours("ConditionalRequestConflict", "others write this key").into())
+    }
+
+    fn read(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, S3Error> {
+        let S3 { bucket, expected_owner, .. } = &self.settings;
+        let get = self.client.get_object().bucket(bucket).key(self.key(key));
+        let get = get.set_expected_bucket_owner(expected_owner.clone());
+        self.runtime.block_on(async {
+            let mut answer = match get.send().await {
+                Ok(answer) => answer,
+                Err(error) => return absent(S3Error::of(&error)),
+            };
+            let version = answer.e_tag().map(Version::new);
+            let version = version.ok_or_else(|| S3Error::ours("NoETag", "the answer has no ETag"))?;
+            let mut bytes = Vec::new();
+            while let Some(chunk) = answer.body.next().await {
+                bytes.extend(chunk.map_err(|error| incomplete(&error))?);
+                if u64::try_from(bytes.len()).is_ok_and(|length| length > OBJECT_BYTES) {
+                    return Err(S3Error::ours("TooLarge", format!("is longer than {OBJECT_BYTES} bytes")));
+                }
+            }
+            Ok(Some((bytes, version)))
+        })
+    }
+
+    fn download(&self, key: &str) -> Result<Option<File>, Box<dyn Error + Send + Sync>> {
+        let S3 { bucket, expected_owner, .. } = &self.settings;
+        let get = self.client.get_object().bucket(bucket).key(self.key(key));
+        let get = get.set_expected_bucket_owner(expected_owner.clone());
+        std::fs::create_dir_all(&self.scratch)?;
+        self.runtime.block_on(async {
+            let mut answer = match get.send().await {
+                Ok(answer) => answer,
+                Err(error) => return Ok(absent(S3Error::of(&error))?),
+            };
+            // Without a name: it is gone when it is closed, and after a crash.
+            let mut file = tempfile::tempfile_in(&self.scratch)?;
+            while let Some(chunk) = answer.body.next().await {
+                file.write_all(&chunk.map_err(|error| incomplete(&error))?)?;
+            }
+            file.seek(SeekFrom::Start(0))?;
+            Ok(Some(file))
+        })
+    }
+
+    fn keys(&self, prefix: &str) -> Result<Vec<String>, S3Error> {
+        let S3 { bucket, expected_owner, prefix: root, .. } = &self.settings;
+        let root = if root.is_empty() { String::new() } else { format!("{root}/") };
+        let mut found = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let list = self.client.list_objects_v2().bucket(bucket).prefix(self.key(prefix));
+            let list = list.set_expected_bucket_owner(expected_owner.clone());
+            let page = self.runtime.block_on(list.set_continuation_token(token.clone()).send());
+            let page = page.map_err(|error| S3Error::of(&error))?;
+            let keys = page.contents().iter().filter_map(|object| object.key()?.strip_prefix(&root));
+            found.extend(keys.map(str::to_owned));
+            match page.next_continuation_token() {
+                Some(next) if page.is_truncated() == Some(true) && token.as_deref() != Some(next) => {
+                    token = Some(next.to_owned());
+                }
+                // A list that stops half way would look like a log that lost its bundles.
+                _ if page.is_truncated() == Some(true) => {
+                    return Err(S3Error::ours("RepeatedToken", "the list does not go on"));
+                }
+                _ => break,
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+/// Sends a zip chunk by chunk, until its end or until nobody takes more.
+async fn feed(zip: &mut dyn ReadSeek, to: mpsc::Sender<io::Result<Bytes>>) -> io::Result<()> {
+    loop {
+        let mut chunk = vec![0; CHUNK_BYTES];
+        let read = match zip.read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(read) => read,
+            Err(error) => {
+                // The request must fail: a shorter body would be another object.
+                to.send(Err(io::Error::from(error.kind()))).await.unwrap_or_default();
+                return Err(error);
+            }
+        };
+        chunk.truncate(read);
+        if to.send(Ok(Bytes::from(chunk))).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// The body of a PUT whose length is known.
+struct Chunks {
+    receiver: mpsc::Receiver<io::Result<Bytes>>,
+    left: u64,
+}
+
+impl http_body::Body for Chunks {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<http_body::Frame<Bytes>>>> {
+        self.receiver.poll_recv(context).map(|chunk| {
+            chunk.map(|chunk| {
+                chunk.map(|bytes| {
+                    self.left = self.left.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+                    http_body::Frame::data(bytes)
+                })
+            })
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        http_body::SizeHint::with_exact(self.left)
+    }
+}
+
+fn absent<T>(error: S3Error) -> Result<Option<T>, S3Error> {
+    // `NoSuchBucket` is a 404 too, and no answer about the key.
+    if error.code == "NoSuchKey" { Ok(None) } else { Err(error) }
+}
+
+fn incomplete(error: &dyn Error) -> S3Error {
+    S3Error { passing: true, ..S3Error::ours("ResponseIncomplete", crate::aws::chain(error)) }
+}
+
+/// The keys that are overwritten: BUNDLE.md, store layout.
+fn is_replaced(key: &str) -> bool {
+    key == "log/checkpoint" || key.starts_with("status/")
+}
+
+fn until(days: u32) -> Result<DateTime, S3Error> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let seconds = now.as_secs() + u64::from(days) * DAY;
+    let seconds = i64::try_from(seconds).map_err(|_| S3Error::ours("Retention", "does not fit a date"))?;
+    Ok(DateTime::from_secs(seconds))
+}
+
+fn content_type(key: &str) -> &'static str {
+    match key.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("zip") => "application/zip",
+        Some("json") => "application/json",
+        Some("tsr") => evidenced_bundle::timestamp::RESPONSE_TYPE,
+        Some("sshsig" | "tlog-proof") => "text/plain; charset=utf-8",
+        _ if key.starts_with("log/checkpoint") => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
+impl LogStore for S3Store {
+    fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
+        self.read(key).map_err(|error| StoreError::new("read", key, error))
+    }
+
+    fn open(&self, key: &str) -> Result<Option<Box<dyn ReadSeek>>, StoreError> {
+        let file = self.download(key).map_err(|error| StoreError::new("open", key, error))?;
+        Ok(file.map(|file| Box::new(file) as _))
+    }
+
+    fn create(&self, key: &str, bytes: &[u8]) -> Result<Creation, StoreError> {
+        let put = self.small(key, bytes, |put| put.if_none_match("*"));
+        match put.map_err(|error| StoreError::new("create", key, error))? {
+            Put::Done => Ok(Creation::Created),
+            Put::Refused => Ok(Creation::Exists),
+        }
+    }
+
+    fn upload(&self, key: &str, zip: &mut dyn ReadSeek) -> Result<Creation, StoreError> {
+        match self.zip(key, zip).map_err(|error| StoreError::new("create", key, error))? {
+            Put::Done => Ok(Creation::Created),
+            Put::Refused => Ok(Creation::Exists),
+        }
+    }
+
+    fn replace(&self, key: &str, bytes: &[u8], was: Option<&Version>) -> Result<Replacement, StoreError> {
+        let put = self.small(key, bytes, |put| match was {
+            Some(version) => put.if_match(version.as_str()),
+            None => put.if_none_match("*"),
+        });
+        match put {
+            Ok(Put::Done) => Ok(Replacement::Replaced),
+            Ok(Put::Refused) => Ok(Replacement::Conflict),
+            // `If-Match` on a key that is gone.
+            Err(error) if error.status == Some(404) && error.code == "NoSuchKey" => Ok(Replacement::Conflict),
+            Err(error) => Err(StoreError::new("replace", key, error)),
+        }
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.keys(prefix).map_err(|error| StoreError::new("list", prefix, error))
+    }
+}
