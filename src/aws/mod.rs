@@ -27,5 +27,6 @@ pub(crate) use clients::connector;
 pub(crate) use failure::chain;
 #[cfg(test)]
 pub(crate) use clients::test_client;
+pub(crate) use failure::chain;
 pub(crate) use role::{AssumeRole, Keys, Secret};
 pub(crate) use source::{AwsError, AwsSource, Caller, RetryMode, Settings};

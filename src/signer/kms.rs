@@ -115,8 +115,8 @@ impl KmsKey {
             return Err(KmsError::OtherKind { key: key.to_owned(), found });
         }
         let der = answer.public_key().map(AsRef::as_ref).unwrap_or_default();
-        let public = PublicKey::from_spki(der)
-            .map_err(|source| KmsError::Public { key: key.to_owned(), source })?;
+        let public =
+            PublicKey::from_spki(der).map_err(|source| KmsError::Public { key: key.to_owned(), source })?;
         Ok(Self { client, runtime, key: key.to_owned(), public })
     }
 
@@ -130,8 +130,8 @@ impl KmsKey {
         let answer = self.runtime.block_on(sign.send());
         let answer = answer.map_err(|error| KmsError::refused(&self.key, "Sign", &error))?;
         let bytes = answer.signature().map(AsRef::as_ref).unwrap_or_default();
-        let signature = <[u8; 64]>::try_from(bytes)
-            .map_err(|_| KmsError::Length { key: key(), bytes: bytes.len() })?;
+        let signature =
+            <[u8; 64]>::try_from(bytes).map_err(|_| KmsError::Length { key: key(), bytes: bytes.len() })?;
         self.public
             .verify_strict(message, &signature)
             .map_err(|source| KmsError::Signature { key: key(), source })?;

@@ -10,7 +10,7 @@
 
 use std::error::Error;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -336,7 +336,7 @@ fn absent<T>(error: S3Error) -> Result<Option<T>, S3Error> {
     if error.code == "NoSuchKey" { Ok(None) } else { Err(error) }
 }
 
-fn incomplete(error: &dyn Error) -> S3Error {
+fn incomplete(error: &(dyn Error + 'static)) -> S3Error {
     S3Error { passing: true, ..S3Error::ours("ResponseIncomplete", crate::aws::chain(error)) }
 }
 
@@ -404,5 +404,218 @@ impl LogStore for S3Store {
 
     fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         self.keys(prefix).map_err(|error| StoreError::new("list", prefix, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::{Cursor, Read as _};
+    use std::sync::Mutex;
+
+    use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+    use evidenced_core::config::Lock;
+
+    use super::*;
+    use crate::aws::test_server::{Asked, Reply, Server};
+
+    const ZIP: &str = "bundles/2026/11/22/evidence-prod-20261122T020000Z.zip";
+
+    fn settings() -> S3 {
+        S3 {
+            bucket: "evidence".to_owned(),
+            prefix: "v1".to_owned(),
+            region: None,
+            endpoint_url: None,
+            expected_owner: Some("111122223333".to_owned()),
+            kms_key_id: Some("alias/store".to_owned()),
+            lock: Some(Lock { mode: LockMode::Compliance, days: 10 }),
+        }
+    }
+
+    /// Runs a test of synchronous calls against a server.
+    async fn with<T: Send + 'static>(
+        server: &Server,
+        test: impl FnOnce(&S3Store) -> T + Send + 'static,
+    ) -> T {
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-central-1"))
+            .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"))
+            .http_client(crate::aws::test_client())
+            .endpoint_url(&server.url)
+            .force_path_style(true)
+            .retry_config(aws_sdk_s3::config::retry::RetryConfig::disabled())
+            .build();
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().to_owned();
+        let store = S3Store::new(Client::from_conf(config), Handle::current(), settings(), path);
+        tokio::task::spawn_blocking(move || test(&store)).await.unwrap()
+    }
+
+    /// A bucket that keeps the conditions of a PUT.
+    async fn bucket() -> Server {
+        let objects: Mutex<BTreeMap<String, String>> = Mutex::default();
+        Server::start(move |asked, _| {
+            let mut objects = objects.lock().unwrap();
+            let (method, path) = asked.target.split_once(' ').unwrap();
+            let path = path.split('?').next().unwrap().to_owned();
+            let tag = |body: &str| format!("\"{}\"", Digest::of(body.as_bytes()));
+            match method {
+                "GET" => match objects.get(&path) {
+                    Some(body) => Reply::ok(body).header("etag", &tag(body)),
+                    None => Reply::status(404, "<Error><Code>NoSuchKey</Code><Message>no</Message></Error>"),
+                },
+                "PUT" => {
+                    let found = objects.get(&path).map(|body| tag(body));
+                    let wanted = asked.headers.get("if-match");
+                    let refused = asked.headers.contains_key("if-none-match") && found.is_some()
+                        || wanted.is_some() && wanted != found.as_ref();
+                    if refused {
+                        return Reply::status(412, "<Error><Code>PreconditionFailed</Code></Error>");
+                    }
+                    objects.insert(path, asked.body.clone());
+                    Reply::ok("")
+                }
+                other => panic!("{other}"),
+            }
+        })
+        .await
+    }
+
+    fn header<'a>(asked: &'a Asked, name: &str) -> &'a str {
+        asked.headers.get(name).map_or("", String::as_str)
+    }
+
+    #[tokio::test]
+    async fn put_conflict_is_412() {
+        let server = bucket().await;
+        with(&server, |store| {
+            assert_eq!(store.create("log/tile/0/000.p/1", b"one").unwrap(), Creation::Created);
+            assert_eq!(store.create("log/tile/0/000.p/1", b"two").unwrap(), Creation::Exists);
+            assert_eq!(store.upload(ZIP, &mut Cursor::new(b"PK one")).unwrap(), Creation::Created);
+            assert_eq!(store.upload(ZIP, &mut Cursor::new(b"PK two")).unwrap(), Creation::Exists);
+            let mut kept = String::new();
+            store.open(ZIP).unwrap().unwrap().read_to_string(&mut kept).unwrap();
+            assert_eq!(kept, "PK one");
+            assert_eq!(store.get("log/tile/0/000.p/1").unwrap().unwrap().0, b"one");
+            assert!(store.get("log/checkpoint").unwrap().is_none());
+            assert!(store.open("bundles/none.zip").unwrap().is_none());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn the_checkpoint_is_swapped_only_for_the_one_that_was_read() {
+        let server = bucket().await;
+        with(&server, |store| {
+            let key = "log/checkpoint";
+            assert_eq!(store.replace(key, b"one", None).unwrap(), Replacement::Replaced);
+            assert_eq!(store.replace(key, b"other", None).unwrap(), Replacement::Conflict);
+            let (_, version) = store.get(key).unwrap().unwrap();
+            assert_eq!(store.replace(key, b"two", Some(&version)).unwrap(), Replacement::Replaced);
+            assert_eq!(store.replace(key, b"three", Some(&version)).unwrap(), Replacement::Conflict);
+            assert_eq!(store.get(key).unwrap().unwrap().0, b"two");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn every_write_carries_digest_owner_encryption_and_lock() {
+        let server = bucket().await;
+        with(&server, |store| {
+            store.upload(ZIP, &mut Cursor::new(b"PK one")).unwrap();
+            store.create("log/checkpoints/1", b"one").unwrap();
+            store.replace("log/checkpoint", b"one", None).unwrap();
+            store.overwrite("status/prod.json", b"{}").unwrap();
+        })
+        .await;
+        let asked = server.asked();
+        let digest = |body: &str| aws_smithy_types::base64::encode(Digest::of(body.as_bytes()).as_bytes());
+        for put in &asked {
+            assert_eq!(header(put, "x-amz-checksum-sha256"), digest(&put.body), "{}", put.target);
+            assert_eq!(header(put, "x-amz-expected-bucket-owner"), "111122223333");
+            assert_eq!(header(put, "x-amz-server-side-encryption"), "aws:kms");
+            assert_eq!(header(put, "x-amz-server-side-encryption-aws-kms-key-id"), "alias/store");
+        }
+        let modes: Vec<&str> = asked.iter().map(|put| header(put, "x-amz-object-lock-mode")).collect();
+        assert_eq!(modes, ["COMPLIANCE", "COMPLIANCE", "", ""]);
+        let conditions: Vec<&str> = asked.iter().map(|put| header(put, "if-none-match")).collect();
+        assert_eq!(conditions, ["*", "*", "*", ""]);
+        assert!(asked[0].target.starts_with(&format!("PUT /evidence/v1/{ZIP}")), "{}", asked[0].target);
+        assert!(header(&asked[0], "x-amz-object-lock-retain-until-date").ends_with('Z'));
+    }
+
+    #[tokio::test]
+    async fn a_concurrent_write_is_sent_again_and_a_denial_is_an_error() {
+        let server = Server::start(|_, before| match before {
+            0 | 1 => Reply::status(409, "<Error><Code>ConditionalRequestConflict</Code></Error>"),
+            2 => Reply::ok(""),
+            _ => Reply::status(
+                403,
+                "<Error><Code>AccessDenied</Code><Message>no s3:PutObject</Message></Error>",
+            ),
+        })
+        .await;
+        let denied = with(&server, |store| {
+            assert_eq!(store.upload(ZIP, &mut Cursor::new(b"PK one")).unwrap(), Creation::Created);
+            store.create("log/tile/0/000.p/1", b"one").unwrap_err()
+        });
+        let denied = denied.await;
+        assert_eq!(denied.key, "log/tile/0/000.p/1");
+        assert_eq!(denied.source.to_string(), "AccessDenied: no s3:PutObject");
+        assert!(server.asked()[..3].iter().all(|asked| asked.body == "PK one"), "sent whole each time");
+    }
+
+    #[tokio::test]
+    async fn a_missing_bucket_and_a_torn_answer_are_not_an_absent_object() {
+        let server = Server::start(|asked, _| {
+            if asked.target.contains("checkpoint") {
+                Reply::Short(b"half".to_vec())
+            } else {
+                Reply::status(404, "<Error><Code>NoSuchBucket</Code><Message>no</Message></Error>")
+            }
+        })
+        .await;
+        with(&server, |store| {
+            assert_eq!(
+                store.get("trust/root-v1.dsse.json").unwrap_err().source.to_string(),
+                "NoSuchBucket: no"
+            );
+            assert!(store.open(ZIP).is_err());
+            assert!(store.list("bundles/").is_err());
+            // Without an ETag and without its end.
+            assert!(store.get("log/checkpoint").is_err());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_list_goes_to_its_last_page_or_fails() {
+        let server = Server::start(|asked, _| {
+            let page = |key: &str, next: &str| {
+                let next = if next.is_empty() {
+                    "<IsTruncated>false</IsTruncated>".to_owned()
+                } else {
+                    format!(
+                        "<IsTruncated>true</IsTruncated><NextContinuationToken>{next}</NextContinuationToken>"
+                    )
+                };
+                Reply::ok(&format!(
+                    "<ListBucketResult>{next}<Contents><Key>v1/{key}</Key></Contents></ListBucketResult>"
+                ))
+            };
+            match asked.target.as_str() {
+                target if target.contains("prefix=v1%2Floop") => page("loop/a", "same"),
+                target if target.contains("continuation-token=two") => page("bundles/b.zip", ""),
+                _ => page("bundles/c.zip", "two"),
+            }
+        })
+        .await;
+        with(&server, |store| {
+            assert_eq!(store.list("bundles/").unwrap(), ["bundles/b.zip", "bundles/c.zip"]);
+            assert!(store.list("loop/").is_err());
+        })
+        .await;
     }
 }

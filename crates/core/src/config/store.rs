@@ -95,23 +95,37 @@ fn s3<'a>(reader: &mut Reader<'a>, table: &mut Table<'a>, path: &str) -> S3 {
     {
         let message = match (super::sections::is_loopback(url), allow_plain_http) {
             (true, true) => None,
-            (true, false) => Some("is plain HTTP: evidence travels by HTTPS only (for a test on this machine, \
-                                   set allow_plain_http = true)"),
-            (false, _) => Some("is not an https URL: evidence travels by HTTPS only; allow_plain_http counts for \
-                                127.0.0.1, ::1 and localhost alone"),
+            (true, false) => Some(
+                "is plain HTTP: evidence travels by HTTPS only (for a test on this machine, \
+                                   set allow_plain_http = true)",
+            ),
+            (false, _) => Some(
+                "is not an https URL: evidence travels by HTTPS only; allow_plain_http counts for \
+                                127.0.0.1, ::1 and localhost alone",
+            ),
         };
         if let Some(message) = message {
             reader.refuse(table, "endpoint_url", message);
         }
     }
     let expected_owner = reader.text(table, "expected_bucket_owner");
-    if expected_owner.as_deref().is_some_and(|id| !(id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit())))
+    if expected_owner
+        .as_deref()
+        .is_some_and(|id| !(id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit())))
     {
         reader.refuse(table, "expected_bucket_owner", "expected the twelve digits of an account id");
     }
     let kms_key_id = reader.text(table, "kms_key_id");
     let lock = table.has("object_lock").then(|| lock(reader, table)).flatten();
-    S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned(), region, endpoint_url, expected_owner, kms_key_id, lock }
+    S3 {
+        bucket: bucket.to_owned(),
+        prefix: prefix.to_owned(),
+        region,
+        endpoint_url,
+        expected_owner,
+        kms_key_id,
+        lock,
+    }
 }
 
 fn lock<'a>(reader: &mut Reader<'a>, table: &mut Table<'a>) -> Option<Lock> {
@@ -130,7 +144,9 @@ fn lock<'a>(reader: &mut Reader<'a>, table: &mut Table<'a>) -> Option<Lock> {
 fn is_bucket(name: &str) -> bool {
     let ends = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     (3..=63).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte))
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte))
         && ends(name.bytes().next())
         && ends(name.bytes().last())
         && !name.contains("..")
