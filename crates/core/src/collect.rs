@@ -88,7 +88,15 @@ pub struct Collected {
 
 /// Collects a cell. Never fails: what went wrong is in the document and in the status.
 pub async fn collect<S: Source>(context: &Context<'_, S>, cell: Cell<'_>) -> Collected {
-    let mut answered: Vec<Answer> = Vec::new();
+    collect_about(context, cell, Vec::new()).await
+}
+
+/// As [`collect`], of something that is known beforehand rather than listed: `answered` is what the steps ask about.
+pub async fn collect_about<S: Source>(
+    context: &Context<'_, S>,
+    cell: Cell<'_>,
+    mut answered: Vec<Answer>,
+) -> Collected {
     let mut calls: Vec<CallRecord> = Vec::new();
     for step in cell.item.steps {
         let asks = (step.requests)(&Answers { region: cell.asked_region(), answered: &answered });

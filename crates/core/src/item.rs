@@ -12,7 +12,7 @@ mod waf;
 
 use serde_json::{Map, Value};
 
-pub use governance::NETWORK_RULES;
+pub use governance::{NETWORK_RULES, STORE, about_store};
 
 pub use answers::{Answer, Answers};
 

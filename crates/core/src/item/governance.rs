@@ -3,9 +3,11 @@
 //! API reference: <https://docs.aws.amazon.com/config/latest/APIReference/> and
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/>. Each bucket is asked in its own region.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
-use super::{Answers, Ask, Item, Scope, Step, each, parameters, step};
+use super::{Answer, Answers, Ask, Item, Scope, Step, each, parameters, step};
 
 /// Managed rules about the network, by `Source.SourceIdentifier`: a rule under another name is still one of them.
 pub const NETWORK_RULES: &[&str] = &[
@@ -105,6 +107,49 @@ static BUCKETS: &[Step] = &[
         .with_facts(&["ObjectLockConfigurationNotFoundError"])
         .with_vanished(NO_BUCKET),
 ];
+
+/// The bucket that evidence is written to: asked before it is written to, and kept in the bundle.
+pub static STORE: Item = Item {
+    id: "store.bucket",
+    title: "The bucket of the evidence itself",
+    criteria: &["CC6.1", "CC6.7"],
+    scope: Scope::Account,
+    steps: &[
+        step("s3", "GetBucketPolicy", &["s3:GetBucketPolicy"])
+            .asking(known)
+            .with_facts(&["NoSuchBucketPolicy"])
+            .counting(&["Policy"]),
+        step("s3", "GetBucketVersioning", &["s3:GetBucketVersioning"]).asking(known),
+        step("s3", "GetObjectLockConfiguration", &["s3:GetBucketObjectLockConfiguration"])
+            .asking(known)
+            .with_facts(&["ObjectLockConfigurationNotFoundError"]),
+        step("s3", "GetPublicAccessBlock", &["s3:GetBucketPublicAccessBlock"])
+            .asking(known)
+            .with_facts(&["NoSuchPublicAccessBlockConfiguration"]),
+        step("s3", "GetBucketEncryption", &["s3:GetEncryptionConfiguration"])
+            .asking(known)
+            .with_facts(&["ServerSideEncryptionConfigurationNotFoundError"]),
+    ],
+};
+
+/// What every step of [`STORE`] asks, and where: given from outside, since the configuration names the bucket.
+pub fn about_store(region: &str, bucket: &str, owner: Option<&str>) -> Answer {
+    let mut asked = parameters([("Bucket", Value::from(bucket))]);
+    asked.extend(owner.map(|owner| ("ExpectedBucketOwner".to_owned(), Value::from(owner))));
+    Answer {
+        operation: CONFIGURED,
+        parameters: asked,
+        region: region.to_owned(),
+        output: Arc::new(Value::Null),
+    }
+}
+
+const CONFIGURED: &str = "";
+
+fn known(answers: &Answers<'_>) -> Vec<Ask> {
+    let asks = answers.of(CONFIGURED);
+    asks.map(|it| Ask { region: Some(it.region.clone()), parameters: it.parameters.clone() }).collect()
+}
 
 /// Rules that AWS made for the network, and any rule whose scope is a network resource.
 fn network_rules(answers: &Answers<'_>) -> Vec<Ask> {
