@@ -8,6 +8,7 @@
 //!                  redact          plan, gaps, snapshot   config, schedule
 //! ```
 
+pub mod agenda;
 pub mod bucket;
 pub mod collect;
 pub mod config;

@@ -1,0 +1,3 @@
+//! The service: a slot after the other, for years, whatever happens in between.
+
+mod lease;
