@@ -70,7 +70,7 @@ pub(crate) enum CollectError {
     #[error(transparent)]
     Seal(#[from] evidenced_bundle::SealError),
     #[error("the evidence key cannot sign")]
-    Sign(#[from] evidenced_bundle::key::KeyError),
+    Sign(#[from] evidenced_bundle::log::SignerError),
     #[error("spool {path}: {action} failed")]
     Spool {
         path: PathBuf,
@@ -149,7 +149,8 @@ pub(crate) async fn collect(
 ) -> Result<Stored, CollectError> {
     let config = &loaded.config;
     let key = id.store_key();
-    let publisher = Publisher::open(loaded)?;
+    let settings = aws_settings(loaded, &id, overrides);
+    let publisher = Publisher::open(loaded, &settings).await?;
     // A scheduled slot is preceded by every slot before it; an extra run, by all but the last one that is due.
     let until = match id.kind() {
         Kind::Manual => config.schedule.at_or_before(id.slot().unix()).unwrap_or(i64::MIN),
@@ -180,7 +181,7 @@ pub(crate) async fn collect(
     };
     let shapes = Shapes::embedded()?;
     let partitions = Partitions::embedded()?;
-    let mut source = AwsSource::new(aws_settings(loaded, &id, overrides)).await?;
+    let mut source = AwsSource::new(settings).await?;
     let targets = targets::find(loaded, &mut source).await?;
     let spool = Spool::open(&loaded.resolve(&config.spool), &id)?;
     let settings = Settings {
@@ -204,13 +205,16 @@ pub(crate) async fn collect(
     drop(source);
 
     let draft = layout::draft(config, &snapshot, id.clone(), publisher.collector(), spool.folder())?;
-    let (publisher, first) = {
-        let id = id.clone();
-        blocking(publisher, move |publisher| publisher.first_part(&id)).await?
+    let (publisher, run) = {
+        let (id, size, folder) = (id.clone(), config.bundle.clone(), spool.folder().to_owned());
+        blocking(publisher, move |publisher| {
+            let first = publisher.first_part(&id)?;
+            sealing::seal(draft, &size, first, publisher.evidence(), &folder)
+        })
+        .await?
     };
     let key_id = *publisher.evidence().public().id();
-    let SealedRun { sealed, root, parts } =
-        sealing::seal(draft, &config.bundle, first?, publisher.evidence(), spool.folder())?;
+    let SealedRun { sealed, root, parts } = run?;
     publisher.seal(&id, &parts, &root)?;
     // From here the bundle exists: whatever happens next, this or a later start publishes it.
     spool.clear()?;

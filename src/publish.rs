@@ -18,7 +18,7 @@ use std::io::{self, Cursor};
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
-use evidenced_bundle::log::{Log, LogError, Outcome, Writer};
+use evidenced_bundle::log::{self, Log, LogError, Outcome, Signer, Writer};
 use evidenced_bundle::note::KeyName;
 use evidenced_bundle::run::RunStatus;
 use evidenced_bundle::statement::Snapshot;
@@ -26,7 +26,7 @@ use evidenced_bundle::store::{Creation, StoreError};
 use evidenced_bundle::timestamp::Authorities;
 use evidenced_bundle::trust::{Dated, TrustRoot, file_name};
 use evidenced_bundle::{
-    BagId, Digest, EvidenceKey, KeyId, Kind, Limits, PartId, PartRecord, Scope, SealError, TrustedKeys,
+    BagId, Digest, KeyId, Kind, Limits, PartId, PartRecord, Scope, SealError, TrustedKeys,
     UntrustedBundle, UtcSecond, VerifyError, hash_reader, prepare,
 };
 use evidenced_core::config::Config;
@@ -37,7 +37,7 @@ use evidenced_core::schedule::{Schedule, ScheduleError};
 
 use crate::aws::{self, AwsError};
 use crate::collector::{Loaded, SealedPart, SealedZip, SystemClock};
-use crate::signer::{self, SignerError};
+use crate::signer::{self, Key, SignerError};
 use crate::store::{self, Store};
 use crate::trust_root::{TrustRootError, Trusted};
 
@@ -90,7 +90,7 @@ pub(crate) enum PublishError {
     #[error(transparent)]
     Seal(#[from] SealError),
     #[error("the evidence key cannot sign")]
-    Sign(#[from] evidenced_bundle::key::KeyError),
+    Sign(#[from] log::SignerError),
 }
 
 impl PublishError {
@@ -152,8 +152,8 @@ pub(crate) struct Publisher {
     config: Config,
     scope: Scope,
     collector: Collector,
-    evidence: EvidenceKey,
-    log: Option<(KeyName, EvidenceKey)>,
+    evidence: Key,
+    log: Option<(KeyName, Key)>,
     trusted: Option<Trusted>,
     store: Store,
     spool: Waiting,
@@ -184,13 +184,13 @@ pub(crate) fn trusted(loaded: &Loaded) -> Result<Option<Trusted>, PublishError> 
 
 impl Publisher {
     /// Reads the keys and the trust root and locks the spool. The store is not asked yet.
-    pub(crate) fn open(loaded: &Loaded) -> Result<Self, PublishError> {
+    pub(crate) async fn open(loaded: &Loaded, settings: &aws::Settings) -> Result<Self, PublishError> {
         let config = loaded.config.clone();
         let signing = &config.signing;
-        let evidence = signer::read_key(&loaded.resolve(&signing.evidence_key))?;
+        let evidence = signer::open(loaded, settings, &signing.evidence_key).await?;
         let origin = || KeyName::new(&*signing.origin).ok_or(PublishError::Origin(signing.origin.clone()));
         let log = match &signing.log_key {
-            Some(path) => Some((origin()?, signer::read_key(&loaded.resolve(path))?)),
+            Some(source) => Some((origin()?, signer::open(loaded, settings, source).await?)),
             None => {
                 tracing::warn!(
                     "no [signing] log_key: bundles are stored without the log and without sidecars; an auditor sees \
@@ -201,7 +201,7 @@ impl Publisher {
         };
         let trusted = trusted(loaded)?;
         if let Some(trusted) = &trusted {
-            warn_of_foreign_keys(&trusted.root, &evidence, log.as_ref());
+            warn_of_foreign_keys(&trusted.root, &*evidence, log.as_ref());
         }
         let scope = Scope::new(config.scope.clone()).ok_or(layout::LayoutError::Value("the scope"))?;
         let known = trusted.as_ref().map_or_else(Authorities::new, |it| it.root.tsa_roots().clone());
@@ -219,7 +219,7 @@ impl Publisher {
             evidence,
             log,
             trusted,
-            store: store::open(loaded),
+            store: store::open(loaded, settings).await?,
             spool: Waiting::open(&loaded.resolve(&config.spool))?,
             authorities: TimestampClient::new(urls, connector, known),
             config,
@@ -227,8 +227,8 @@ impl Publisher {
     }
 
     /// The key that signs bundles.
-    pub(crate) fn evidence(&self) -> &EvidenceKey {
-        &self.evidence
+    pub(crate) fn evidence(&self) -> &dyn Signer {
+        &*self.evidence
     }
 
     /// Who collects, for the bag.
@@ -349,8 +349,8 @@ impl Publisher {
         let root = self.trusted.as_ref().map(|trusted| &trusted.root);
         let writer = Writer {
             origin: origin.clone(),
-            evidence: &self.evidence,
-            log: key,
+            evidence: &*self.evidence,
+            log: &**key,
             evidence_keys: root
                 .map(|root| root.evidence_keys().map(|(_, key)| key.clone()).collect())
                 .unwrap_or_default(),
@@ -618,7 +618,7 @@ enum Origin {
 }
 
 /// Verifiers will refuse what is signed by a key that the trust root does not have: better said now than by them.
-fn warn_of_foreign_keys(root: &TrustRoot, evidence: &EvidenceKey, log: Option<&(KeyName, EvidenceKey)>) {
+fn warn_of_foreign_keys(root: &TrustRoot, evidence: &dyn Signer, log: Option<&(KeyName, Key)>) {
     let now = UtcSecond::from_unix(SystemClock.now_ms().div_euclid(1000));
     let id: &KeyId = evidence.public().id();
     if let Some(Err(error)) = now.map(|now| root.evidence_key(id, Dated::Claimed(now))) {

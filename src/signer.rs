@@ -1,4 +1,4 @@
-//! The file key: read once, mode checked, zeroed when dropped.
+//! Signing keys: in a file (read once, mode checked, zeroed when dropped), or in KMS (never read).
 
 mod kms;
 
@@ -8,12 +8,23 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use evidenced_bundle::EvidenceKey;
+use evidenced_bundle::log::Signer;
 use evidenced_bundle::key::KeyError;
+use evidenced_core::config::KeySource;
+use tokio::runtime::Handle;
+
+use crate::aws::{self, AwsError};
+use crate::collector::Loaded;
+
+use kms::{KmsError, KmsKey};
 
 /// Longest key file that is read.
 const KEY_BYTES: u64 = 16 << 10;
 
-/// Why a key file cannot be used.
+/// A key that signs, wherever it is.
+pub(crate) type Key = Box<dyn Signer + Send + Sync>;
+
+/// Why a key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SignerError {
     /// It cannot be read.
@@ -26,6 +37,12 @@ pub(crate) enum SignerError {
     /// Others could read it.
     #[error("key {path}: mode {mode:04o} lets others read it")]
     Open { path: PathBuf, mode: u32 },
+    /// KMS cannot be asked.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// KMS has no such key, or refuses it.
+    #[error(transparent)]
+    Kms(#[from] KmsError),
     /// It is no key.
     #[error("key {path}: is not an Ed25519 private key in PKCS#8 PEM")]
     Malformed {
@@ -33,6 +50,21 @@ pub(crate) enum SignerError {
         #[source]
         source: KeyError,
     },
+}
+
+/// The key of a configuration. It signs on a thread of its own, never on one of the runtime's.
+pub(crate) async fn open(
+    loaded: &Loaded,
+    settings: &aws::Settings,
+    source: &KeySource,
+) -> Result<Key, SignerError> {
+    match source {
+        KeySource::File(path) => Ok(Box::new(read_key(&loaded.resolve(path))?)),
+        KeySource::Kms(key) => {
+            let client = aws::kms(settings, key).await?;
+            Ok(Box::new(KmsKey::open(client, Handle::current(), key).await?))
+        }
+    }
 }
 
 /// Reads a private key that nobody else can read.

@@ -302,6 +302,29 @@ fn http_client(settings: &Settings) -> Result<SharedHttpClient, AwsError> {
     }))
 }
 
+/// A client of S3 for the store, with the base credentials.
+pub(crate) async fn s3(settings: &Settings) -> Result<aws_sdk_s3::Client, AwsError> {
+    let config = base(settings).await?;
+    let own = config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+    let config = aws_sdk_s3::config::Builder::from(&config)
+        .set_region(config.region().cloned().or_else(|| Some(fallback_region())))
+        .force_path_style(own)
+        .disable_s3_express_session_auth(true)
+        .retry_partition(retry_partition("store"));
+    Ok(aws_sdk_s3::Client::from_conf(config.build()))
+}
+
+/// A client of KMS for signing, with the base credentials; in the region of the key's ARN where it has one.
+pub(crate) async fn kms(settings: &Settings, key: &str) -> Result<aws_sdk_kms::Client, AwsError> {
+    let config = base(settings).await?;
+    let region = key.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
+    let region = region.filter(|region| !region.is_empty()).map(|region| Region::new(region.to_owned()));
+    let config = aws_sdk_kms::config::Builder::from(&config)
+        .set_region(region.or_else(|| config.region().cloned()).or_else(|| Some(fallback_region())))
+        .retry_partition(retry_partition("signing"));
+    Ok(aws_sdk_kms::Client::from_conf(config.build()))
+}
+
 /// For requests that are not AWS's: the same TLS, roots and proxy. `urls` are what will be asked.
 pub(crate) fn connector(ca_bundle: Option<PathBuf>, urls: &[String]) -> Result<Connector, AwsError> {
     let tls = tls_context(ca_bundle)?;

@@ -23,8 +23,7 @@ mod trust;
 
 #[cfg(test)]
 pub(crate) use calls::supported;
-pub(crate) use clients::connector;
-pub(crate) use failure::chain;
+pub(crate) use clients::{connector, kms, s3};
 #[cfg(test)]
 pub(crate) use clients::test_client;
 pub(crate) use failure::chain;

@@ -9,8 +9,9 @@ use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use evidenced_bundle::{
-    Digest, Draft, EvidenceKey, Limits, PartRecord, Sealed, hash_reader, prepare, seal_part,
+    Digest, Draft, Limits, PartRecord, Sealed, hash_reader, prepare, seal_part,
 };
+use evidenced_bundle::log::Signer;
 use evidenced_core::config::BagSize;
 use evidenced_core::layout::{Cut, cut};
 
@@ -44,7 +45,7 @@ pub(crate) fn seal(
     draft: Draft,
     size: &BagSize,
     first: NonZeroU16,
-    key: &EvidenceKey,
+    key: &dyn Signer,
     folder: &Path,
 ) -> Result<SealedRun, CollectError> {
     let limits = Limits::default();

@@ -98,21 +98,14 @@ impl S3Store {
         Self { client, runtime, settings, scratch }
     }
 
-    /// Whether it is where S3 would look for it: `s3://bucket/prefix/key`.
-    pub(crate) fn url(&self, key: &str) -> String {
-        format!("s3://{}/{}", self.settings.bucket, self.key(key))
-    }
-
     /// Overwrites one of the keys that may be (`status/`).
+    #[cfg(test)]
     pub(crate) fn overwrite(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
         self.small(key, bytes, |put| put).map(|_| ()).map_err(|error| StoreError::new("write", key, error))
     }
 
     fn key(&self, key: &str) -> String {
-        match self.settings.prefix.as_str() {
-            "" => key.to_owned(),
-            prefix => format!("{prefix}/{key}"),
-        }
+        prefixed(&self.settings, key)
     }
 
     /// What every PUT carries.
@@ -275,6 +268,18 @@ impl S3Store {
         }
         found.sort();
         Ok(found)
+    }
+}
+
+/// Where a key is, for people.
+pub(crate) fn url(settings: &S3, key: &str) -> String {
+    format!("s3://{}/{}", settings.bucket, prefixed(settings, key))
+}
+
+fn prefixed(settings: &S3, key: &str) -> String {
+    match settings.prefix.as_str() {
+        "" => key.to_owned(),
+        prefix => format!("{prefix}/{key}"),
     }
 }
 

@@ -59,10 +59,10 @@ pub struct Config {
 pub struct Signing {
     /// Origin of the log; never changes.
     pub origin: String,
-    /// Path of the evidence key (PKCS#8 PEM), as written.
-    pub evidence_key: String,
-    /// Path of the log key, as written.
-    pub log_key: Option<String>,
+    /// Signs bundles and statements.
+    pub evidence_key: KeySource,
+    /// Signs checkpoints.
+    pub log_key: Option<KeySource>,
     /// Folder of the trust root, or one of its versions, as written.
     pub trust_root: Option<String>,
     /// Time-stamping authorities, tried in order.
@@ -76,6 +76,15 @@ pub struct TrustRootInForce {
     pub version: u32,
     /// SHA-256 of its statement.
     pub sha256: Digest,
+}
+
+/// Where a signing key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// A PKCS#8 PEM file, as written.
+    File(String),
+    /// A key in AWS KMS: id, ARN or alias.
+    Kms(String),
 }
 
 /// `[aws]`.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use toml::de::DeTable;
 
 use super::reader::{Reader, Table};
-use super::{AccountEntry, Aws, BagSize, Checks, Collect, Config, Organization, RetryMode, Role, Signing};
+use super::{AccountEntry, Aws, BagSize, Checks, Collect, Config, KeySource, Organization, RetryMode, Role, Signing};
 use crate::gaps::AcceptedGap;
 use crate::item::catalogue;
 use crate::pattern::matches;
@@ -72,16 +72,21 @@ fn spool<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> String {
     dir
 }
 
-fn file_key<'a>(reader: &mut Reader<'a>, table: &Table<'a>, key: &'static str, text: &str) -> String {
+const KEY: &str = "\"file:keys/evidence.key.pem\" or \"awskms:ARN\"";
+
+fn key<'a>(reader: &mut Reader<'a>, table: &Table<'a>, key: &'static str, text: &str) -> KeySource {
+    if let Some(id) = text.strip_prefix("awskms:") {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":/_-".contains(&byte);
+        if id.is_empty() || id.len() > 2048 || !id.bytes().all(plain) {
+            reader.refuse(table, key, format!("{id:?} is not the id, ARN or alias of a KMS key"));
+        }
+        return KeySource::Kms(id.to_owned());
+    }
     let path = text.strip_prefix("file:").unwrap_or_default().to_owned();
     if !text.is_empty() && path.is_empty() {
-        reader.refuse(
-            table,
-            key,
-            "expected \"file:PATH\" of a PKCS#8 PEM file; this version signs with key files only",
-        );
+        reader.refuse(table, key, format!("expected {KEY}"));
     }
-    path
+    KeySource::File(path)
 }
 
 fn signing<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Signing {
@@ -94,10 +99,10 @@ fn signing<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Signing {
             "must have no spaces and no +, such as \"evidence.example.com/prod\"",
         );
     }
-    let evidence = reader.required(&mut table, "evidence_key", "\"file:keys/evidence.key.pem\"");
-    let evidence_key = file_key(reader, &table, "evidence_key", &evidence);
+    let evidence = reader.required(&mut table, "evidence_key", KEY);
+    let evidence_key = key(reader, &table, "evidence_key", &evidence);
     let log = reader.text(&mut table, "log_key");
-    let log_key = log.map(|text| file_key(reader, &table, "log_key", &text));
+    let log_key = log.map(|text| key(reader, &table, "log_key", &text));
     let trust_root = reader.text(&mut table, "trust_root");
     let timestamp_urls = reader.texts(&mut table, "timestamp_urls").unwrap_or_default();
     if let Some(url) =
