@@ -206,7 +206,7 @@ pub(crate) async fn collect(
 
     let draft = layout::draft(config, &snapshot, id.clone(), publisher.collector(), spool.folder())?;
     let (publisher, run) = {
-        let (id, size, folder) = (id.clone(), config.bundle.clone(), spool.folder().to_owned());
+        let (id, size, folder) = (id.clone(), config.bundle, spool.folder().to_owned());
         blocking(publisher, move |publisher| {
             let first = publisher.first_part(&id)?;
             sealing::seal(draft, &size, first, publisher.evidence(), &folder)

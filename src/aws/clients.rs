@@ -307,7 +307,7 @@ pub(crate) async fn s3(settings: &Settings) -> Result<aws_sdk_s3::Client, AwsErr
     let config = base(settings).await?;
     let own = config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
     let config = aws_sdk_s3::config::Builder::from(&config)
-        .set_region(config.region().cloned().or_else(|| Some(fallback_region())))
+        .region(config.region().cloned().unwrap_or_else(fallback_region))
         .force_path_style(own)
         .disable_s3_express_session_auth(true)
         .retry_partition(retry_partition("store"));
@@ -320,7 +320,7 @@ pub(crate) async fn kms(settings: &Settings, key: &str) -> Result<aws_sdk_kms::C
     let region = key.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
     let region = region.filter(|region| !region.is_empty()).map(|region| Region::new(region.to_owned()));
     let config = aws_sdk_kms::config::Builder::from(&config)
-        .set_region(region.or_else(|| config.region().cloned()).or_else(|| Some(fallback_region())))
+        .region(region.or_else(|| config.region().cloned()).unwrap_or_else(fallback_region))
         .retry_partition(retry_partition("signing"));
     Ok(aws_sdk_kms::Client::from_conf(config.build()))
 }
