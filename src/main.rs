@@ -6,7 +6,6 @@
 mod aws;
 mod cli;
 mod collector;
-mod daemon;
 mod logging;
 mod publish;
 mod signer;
