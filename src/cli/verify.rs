@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
 use clap::Args;
-use evidenced_bundle::command::{Format, Options, Verifier, verify};
+use evidenced_bundle::command::{Format, Options, PeriodOptions, Verifier, verify};
 use evidenced_bundle::{Undated, UtcSecond};
 
 use super::exit::Failed;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Bundles (ID.zip) with what lies beside them, or the folders that they unpack to.
+    /// Bundles (ID.zip) with what lies beside them, or the folders that they unpack to; a store (a folder with log/ in
+    /// it); a period bundle (SCOPE-NAME.zip).
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Trust root that you trust: its folder, or a file root-v<n>.dsse.json in it.
@@ -31,6 +32,25 @@ pub(super) struct Arguments {
     /// and log are not looked at.
     #[arg(long, value_name = "FILE")]
     key: Vec<PathBuf>,
+    /// Of a store or a period bundle: every slot that was due in this quarter has its bundle.
+    #[arg(long, value_name = "2026-Q4", conflicts_with_all = ["from", "to"])]
+    quarter: Option<String>,
+    /// The same for days of UTC: the first.
+    #[arg(long, value_name = "DATE", requires = "to")]
+    from: Option<String>,
+    /// The last day of them, included.
+    #[arg(long, value_name = "DATE", requires = "from")]
+    to: Option<String>,
+    /// The log begins with this checkpoint, kept from the last time.
+    #[arg(long, value_name = "FILE", requires = "trust")]
+    pin: Option<PathBuf>,
+    /// Keep the newest checkpoint for the next time. The file must not be there.
+    #[arg(long, value_name = "FILE", requires = "trust")]
+    save_checkpoint: Option<PathBuf>,
+    /// What was agreed beforehand (TOML: schedule, accounts, regions, items, longest_gap); every deviation is an
+    /// exception (exit code 4).
+    #[arg(long, value_name = "FILE", requires = "trust")]
+    expect: Option<PathBuf>,
     /// One JSON object a line for each path, with every check.
     #[arg(long)]
     json: bool,
@@ -49,6 +69,14 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failed> {
         undated: if arguments.undated { Undated::Accepted } else { Undated::Refused },
         format: if arguments.json { Format::Json } else { Format::Text },
         workpaper: arguments.workpaper,
+        period: PeriodOptions {
+            quarter: arguments.quarter,
+            from: arguments.from,
+            to: arguments.to,
+            pin: arguments.pin,
+            save_checkpoint: arguments.save_checkpoint,
+            expect: arguments.expect,
+        },
         ..Options::default()
     };
     let now = UNIX_EPOCH.elapsed().ok().and_then(|since| i64::try_from(since.as_secs()).ok());

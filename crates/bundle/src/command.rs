@@ -1,10 +1,12 @@
 //! The command behind `evidenced-verify`, which `evidenced verify` shares: [`Options`] in, results and a verdict out.
 //!
-//! The two programs differ in how they read arguments and in nothing else. Time is an argument, and only the workpaper
-//! has it. Refused before anything is verified: no trusted key, keys and a trust root at once, a workpaper that would
+//! The two programs differ in how they read arguments and in nothing else. Time is an argument: the workpaper names it,
+//! and slots that are not over yet are told by it. Refused before anything is verified: no trusted key, keys and a trust root at once, a workpaper that would
 //! overwrite a file.
 
 mod arguments;
+mod period;
+mod together;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -12,6 +14,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 pub use arguments::HELP;
+pub use period::PeriodOptions;
 
 use crate::anchor::{self, Anchor, AnchorError};
 use crate::attest::{Demand, Undated};
@@ -52,6 +55,8 @@ pub struct Options {
     pub format: Format,
     /// Where the workpaper goes.
     pub workpaper: Option<PathBuf>,
+    /// What is asked of a store or a period bundle.
+    pub period: PeriodOptions,
     /// How much is read.
     pub limits: Limits,
 }
@@ -83,6 +88,24 @@ pub enum CommandError {
         #[source]
         source: io::Error,
     },
+    /// A file of an option could not be read.
+    #[error("{path} cannot be read")]
+    File {
+        /// Which one.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The checkpoint was not kept.
+    #[error("checkpoint {path} cannot be written")]
+    Checkpoint {
+        /// Where it should go.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// A workpaper says when.
     #[error("the clock of this machine shows no time that a workpaper could name")]
     Clock,
@@ -106,6 +129,9 @@ impl CommandError {
                 "nothing was verified: get the folder `trust` of the store with every version, and compare the \
                  fingerprint with what the organisation published",
             ),
+            Self::Checkpoint { .. } => {
+                Some("a kept checkpoint is never overwritten: name a file that is not there")
+            }
             Self::Workpaper { .. } => Some("a workpaper is never overwritten: name a file that is not there"),
             _ => None,
         }
@@ -147,16 +173,29 @@ pub fn verify(
     if options.paths.is_empty() {
         return Err(CommandError::Usage("no bundle is given".to_owned()));
     }
-    let (anchor, anchor_inputs) = options.anchor()?;
+    let (anchor, mut anchor_inputs) = options.anchor()?;
+    let asked = options.period.read(&options.paths)?;
+    anchor_inputs.extend(asked.inputs.iter().cloned());
     // Known before hours of work are done.
     let workpaper = options.workpaper.as_deref().map(|path| free(path, verifier.now)).transpose()?;
     let mut findings = Vec::new();
+    let mut statements = Vec::new();
     for path in &options.paths {
-        let finding = find(path, &anchor, options);
-        match options.format {
-            Format::Text => write!(out, "{}", finding.text)?,
-            Format::Json => writeln!(out, "{}", finding.json)?,
-        }
+        let finding = if period::is_shelf(path) {
+            period::find(path, &anchor, &asked, options, verifier.now)?.into_finding()
+        } else {
+            let demand = Demand { undated: options.undated, ..Demand::default() };
+            let report = verify_path(path, &anchor, &demand, &options.limits);
+            statements.extend(report.logged.clone());
+            report.into_finding()
+        };
+        print(&finding, options.format, out)?;
+        findings.push(finding);
+    }
+    let assurance = findings.iter().map(|finding| finding.assurance.clone());
+    let assurance = assurance.reduce(|all, one| all.shared(&one)).unwrap_or_default();
+    for finding in together::together(statements, &assurance) {
+        print(&finding, options.format, out)?;
         findings.push(finding);
     }
     out.flush()?;
@@ -164,15 +203,16 @@ pub fn verify(
         let (anchor_inputs, findings) = (&anchor_inputs, &findings);
         let text =
             Workpaper { at, verifier: verifier.name, anchor: &anchor, anchor_inputs, findings }.render();
-        create(path, text.as_bytes())?;
+        create(path, text.as_bytes()).map_err(|source| unwritten(path, source))?;
     }
     Ok(Verdict::worst(findings.iter().map(|finding| finding.verdict)))
 }
 
-/// What one path is, and what was found of it.
-fn find(path: &Path, anchor: &Anchor, options: &Options) -> Finding {
-    let demand = Demand { undated: options.undated, ..Demand::default() };
-    verify_path(path, anchor, &demand, &options.limits).into_finding()
+fn print(finding: &Finding, format: Format, out: &mut dyn Write) -> io::Result<()> {
+    match format {
+        Format::Text => write!(out, "{}", finding.text),
+        Format::Json => writeln!(out, "{}", finding.json),
+    }
 }
 
 /// The path of a workpaper that is not there yet, and the time that goes into it.
@@ -183,12 +223,11 @@ fn free(path: &Path, now: Option<UtcSecond>) -> Result<(&Path, UtcSecond), Comma
     Ok((path, now.ok_or(CommandError::Clock)?))
 }
 
-fn create(path: &Path, text: &[u8]) -> Result<(), CommandError> {
-    let written = File::create_new(path).and_then(|mut file| {
-        file.write_all(text)?;
-        file.sync_all()
-    });
-    written.map_err(|source| unwritten(path, source))
+/// Writes a file that must not be there.
+fn create(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    file.write_all(text)?;
+    file.sync_all()
 }
 
 fn unwritten(path: &Path, source: io::Error) -> CommandError {

@@ -15,11 +15,13 @@ use crate::assurance::{Assurance, Level};
 use crate::attest::{Attested, Demand};
 use crate::base64;
 use crate::check::{Check, VerifyError, printable};
+use crate::digest::Digest;
 use crate::input::Input;
 use crate::limits::Limits;
 use crate::run::{Gap, RunStatus, RunSummary};
 use crate::sidecar::{PROOF, Sidecars, TSR, Wanted};
 use crate::single::{Verified, verify_bundle};
+use crate::statement::Statement;
 use crate::workpaper::Finding;
 
 /// What may be believed.
@@ -104,7 +106,7 @@ const BELOW: &str = "\n                                    ";
 
 impl CheckResult {
     /// One line: number, name, result, and what was seen or what would be true.
-    fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let outcome = match self.outcome {
             Outcome::Passed => "passed",
             Outcome::Failed => "FAILED",
@@ -170,6 +172,9 @@ pub struct Report {
     pub exceptions: Vec<String>,
     /// What was not checked.
     pub not_checked: String,
+    /// Its statement in a log, and the digest of that leaf, for what several bundles show together.
+    #[serde(skip)]
+    pub(crate) logged: Option<(Statement, Digest)>,
 }
 
 /// The place of a bundle in a log.
@@ -325,6 +330,7 @@ impl Report {
             checks: Vec::new(),
             exceptions: Vec::new(),
             not_checked: String::new(),
+            logged: None,
         }
     }
 }
@@ -414,6 +420,7 @@ fn genuine(path: &Path, verified: &Verified) -> Report {
         zip_sha256: bundle.zip_sha256().map(ToString::to_string),
         tagmanifest_sha256: Some(bundle.tagmanifest_sha256().to_string()),
         dated: dated.map(|at| at.to_string()),
+        logged: attested.as_ref().map(|attested| (attested.statement.clone(), Digest::of(&attested.leaf))),
         log: attested.as_ref().map(|attested| LogPlace {
             origin: attested.statement.origin.to_string(),
             index: attested.statement.index,

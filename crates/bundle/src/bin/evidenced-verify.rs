@@ -8,7 +8,7 @@ use evidenced_bundle::UtcSecond;
 use evidenced_bundle::command::cli_verify;
 
 fn main() -> ExitCode {
-    // Only the workpaper has the time.
+    // The workpaper names the time, and slots that are not over yet are told by it.
     let now = UNIX_EPOCH.elapsed().ok().and_then(|since| i64::try_from(since.as_secs()).ok());
     let now = now.and_then(UtcSecond::from_unix);
     let arguments = std::env::args_os().skip(1);

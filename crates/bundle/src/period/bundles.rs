@@ -5,6 +5,7 @@
 //! trusted. A zip that has no leaf proves nothing and is listed.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use crate::anchor::Anchor;
 use crate::archive::UntrustedBundle;
@@ -13,6 +14,7 @@ use crate::check::VerifyError;
 use crate::digest::Digest;
 use crate::expect::Comparison;
 use crate::id::{BagId, Kind};
+use crate::input::Input;
 use crate::parts::{PartId, PartsOn};
 use crate::period::check::{Finding, LogCheck};
 use crate::period::history::History;
@@ -23,7 +25,7 @@ use crate::period::{Request, changes::changes};
 use crate::report::Verdict;
 use crate::run::RunStatus;
 use crate::shelf::Shelf;
-use crate::sidecar::{PROOF, SIGSTORE, SSHSIG, Sidecars, TSR, Wanted};
+use crate::sidecar::{PROOF, SIGSTORE, SSHSIG, Sidecars, TSR, Wanted, ZipDigests};
 use crate::single::{Verified, verify_bundle};
 use crate::statement::Statement;
 use crate::time::UtcSecond;
@@ -145,10 +147,13 @@ impl Bundles<'_, '_> {
     }
 
     /// Steps 1 to 10, and the same leaf as in the log.
-    fn open(&self, statement: &Statement) -> Result<Opened, Failure> {
+    fn open(&mut self, statement: &Statement) -> Result<Opened, Failure> {
         let id = &statement.snapshot.id;
         let (key, name) = (id.store_key(), id.file_name());
         let sidecars = Sidecars::on(self.shelf, &key).map_err(unreadable)?;
+        for (suffix, bytes) in sidecars.files() {
+            self.report.input(Input::of(Path::new(&format!("{key}{suffix}")), bytes));
+        }
         for (there, suffix) in
             [(&sidecars.sigstore, SIGSTORE), (&sidecars.proof, PROOF), (&sidecars.sshsig, SSHSIG)]
         {
@@ -175,6 +180,9 @@ impl Bundles<'_, '_> {
         let mut bundle = bundle.with_parts(PartsOn::new(self.shelf, id));
         // The log names the zip: other bytes are not worth a look.
         let digests = bundle.hash(Wanted::Both)?;
+        if let Some(ZipDigests { sha256, bytes, .. }) = digests {
+            self.report.input(Input { path: key.clone(), bytes: *bytes, sha256: *sha256 });
+        }
         if let Some(digests) = digests.filter(|digests| digests.sha256 != statement.snapshot.zip_sha256) {
             let detail = format!(
                 "{key} has sha256 {}, its leaf in the log says {}",

@@ -3,20 +3,24 @@
 //! First what may be believed, then the count of slots, what was proved, what was not, and each exception by name.
 
 use std::fmt::{self, Write as _};
+use std::path::Path;
 
 use serde::Serialize;
 
+use crate::assurance::{Assurance, Level};
 use crate::base64;
 use crate::check::printable;
 use crate::expect::Deviation;
+use crate::input::Input;
 use crate::note::Checkpoint;
 use crate::period::Request;
 use crate::period::changes::Change;
 use crate::period::check::{Finding, LogCheck};
 use crate::period::history::History;
 use crate::period::slots::Slots;
-use crate::report::{Outcome, Verdict};
+use crate::report::{CheckResult, Outcome, Verdict};
 use crate::statement::Statement;
+use crate::workpaper;
 
 /// Where a log stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -82,22 +86,6 @@ impl BundleRow {
     }
 }
 
-/// One check of step 11 in a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LogCheckResult {
-    /// The step of `docs/BUNDLE.md`.
-    pub step: u8,
-    /// Its name.
-    pub name: &'static str,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// What is true when it passes.
-    pub claim: &'static str,
-    /// What was seen.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub detail: String,
-}
-
 /// What verification found about a store or a period bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -109,7 +97,7 @@ pub struct PeriodReport {
     /// The exit code of this verdict.
     pub exit_code: u8,
     /// How far the proof reaches: `signed, dated, logged, pinned`, or what of these holds for all bundles.
-    pub assurance: Vec<&'static str>,
+    pub assurance: Assurance,
     /// The days that were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub period: Option<String>,
@@ -143,8 +131,10 @@ pub struct PeriodReport {
     pub deviations: Vec<Deviation>,
     /// What changed between bundles that follow each other.
     pub changes: Vec<Change>,
+    /// The files that were read: the newest checkpoint, each zip and what lies beside it.
+    pub inputs: Vec<Input>,
     /// Each check of step 11.
-    pub checks: Vec<LogCheckResult>,
+    pub checks: Vec<CheckResult>,
     /// Each bundle of the period, in the order of the log.
     pub bundles: Vec<BundleRow>,
     /// What was not checked.
@@ -159,12 +149,35 @@ pub struct PeriodReport {
 
 impl PeriodReport {
     pub(crate) fn new(path: &str, request: &Request<'_>) -> Self {
+        let period = request.span.map(|span| span.to_string());
+        Self { period, has_pin: request.pin.is_some(), ..Self::empty(path, Verdict::CouldNotTell) }
+    }
+
+    /// Of a path that no log could be read from.
+    pub(crate) fn unread(path: &str, verdict: Verdict, why: &str) -> Self {
+        let not_checked = vec!["anything behind that".to_owned()];
+        Self { problems: vec![why.to_owned()], not_checked, ..Self::empty(path, verdict) }
+    }
+
+    /// Of one file with the whole store in it; `stated`: whose own words say which days it covers.
+    pub(crate) fn of_period_bundle(mut self, input: Input, stated: bool) -> Self {
+        self.inputs.insert(0, input);
+        if stated {
+            let what = "whether these are the days that were to be covered: the period bundle says so itself, and \
+                        nobody signs that; give --quarter, or --from and --to";
+            self.not_checked.insert(0, what.to_owned());
+        }
+        self
+    }
+
+    fn empty(path: &str, verdict: Verdict) -> Self {
         Self {
             path: path.to_owned(),
-            verdict: Verdict::CouldNotTell,
-            exit_code: Verdict::CouldNotTell.exit_code(),
-            assurance: Vec::new(),
-            period: request.span.map(|span| span.to_string()),
+            verdict,
+            exit_code: verdict.exit_code(),
+            assurance: Assurance::none(),
+            inputs: Vec::new(),
+            period: None,
             origin: None,
             scope: None,
             log: None,
@@ -183,7 +196,7 @@ impl PeriodReport {
             not_checked: Vec::new(),
             passed: Vec::new(),
             head: None,
-            has_pin: request.pin.is_some(),
+            has_pin: false,
         }
     }
 
@@ -197,6 +210,7 @@ impl PeriodReport {
         self.scope = history.scope().map(ToString::to_string);
         self.log = Some(Place::of(history.head()));
         self.head = Some(history.head_bytes().to_vec());
+        self.inputs.push(Input::of(Path::new("log/checkpoint"), history.head_bytes()));
     }
 
     pub(crate) fn pin(&mut self, pinned: &Checkpoint) {
@@ -243,6 +257,10 @@ impl PeriodReport {
         self.not_checked.push(what);
     }
 
+    pub(crate) fn input(&mut self, input: Input) {
+        self.inputs.push(input);
+    }
+
     pub(crate) fn bundle(&mut self, row: BundleRow) {
         if row.opened && row.trigger == "schedule" && row.problem.is_none() {
             self.slots_opened += 1;
@@ -263,16 +281,16 @@ impl PeriodReport {
         };
         self.exit_code = self.verdict.exit_code();
         if matches!(self.verdict, Verdict::Genuine | Verdict::GenuineWithExceptions) {
-            self.assurance = vec!["signed"];
-            if !self.bundles.is_empty() && self.bundles.iter().all(|row| row.dated.is_some()) {
-                self.assurance.push("dated");
-            }
-            self.assurance.push("logged");
-            if self.pinned.is_some() {
-                self.assurance.push("pinned");
-            }
+            let dated = !self.bundles.is_empty() && self.bundles.iter().all(|row| row.dated.is_some());
+            let levels = [
+                Some(Level::Signed),
+                dated.then_some(Level::Dated),
+                Some(Level::Logged),
+                self.pinned.as_ref().map(|_| Level::Pinned),
+            ];
+            self.assurance = levels.into_iter().flatten().collect();
         }
-        let result = |check: LogCheck| LogCheckResult {
+        let result = |check: LogCheck| CheckResult {
             step: 11,
             name: check.name(),
             outcome: check.outcome(&self.refused, &self.passed),
@@ -283,6 +301,7 @@ impl PeriodReport {
                 .find(|(passed, _)| *passed == check)
                 .map(|(_, detail)| detail.clone())
                 .unwrap_or_default(),
+            file: None,
         };
         let wanted = LogCheck::ALL.into_iter().filter(|check| self.has_pin || *check != LogCheck::Pinned);
         self.checks = wanted.map(result).collect();
@@ -317,6 +336,25 @@ impl PeriodReport {
         serde_json::to_string(self).unwrap_or_else(|_| "{\"verdict\":\"could-not-tell\"}".to_owned())
     }
 
+    /// In the forms that outputs need.
+    pub(crate) fn into_finding(self) -> workpaper::Finding {
+        let bundle = |row: &BundleRow| {
+            let BundleRow { id, index, status, verdict, dated, .. } = row;
+            let dated = dated.as_deref().unwrap_or("undated");
+            format!("  1-10  leaf {index}  {id}  {status}  {dated}  {verdict}")
+        };
+        let steps =
+            self.checks.iter().map(CheckResult::line).chain(self.bundles.iter().map(bundle)).collect();
+        workpaper::Finding {
+            verdict: self.verdict,
+            text: self.render_text(),
+            json: self.render_json(),
+            steps,
+            assurance: self.assurance,
+            inputs: self.inputs,
+        }
+    }
+
     /// The report for people.
     pub fn render_text(&self) -> String {
         let mut text = String::new();
@@ -330,8 +368,7 @@ impl PeriodReport {
         for problem in &self.problems {
             writeln!(text, "  because       {problem}")?;
         }
-        let assurance = if self.assurance.is_empty() { "none".to_owned() } else { self.assurance.join(", ") };
-        writeln!(text, "  assurance     {assurance}")?;
+        writeln!(text, "  assurance     {}", self.assurance)?;
         if let Some(period) = &self.period {
             writeln!(text, "  period        {period} (UTC, both days included)")?;
         }

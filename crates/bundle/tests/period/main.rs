@@ -4,6 +4,7 @@
 
 mod attacks;
 mod clock;
+mod command;
 mod log;
 mod pack;
 #[path = "../log/period_zip.rs"]

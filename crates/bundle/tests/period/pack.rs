@@ -48,7 +48,7 @@ fn a_quarter_in_one_file_is_as_genuine_as_its_store() {
     let report = verify(pack(&store_of(&runs), Span::quarter("2026-Q4").unwrap(), None));
     assert_eq!((report.verdict, refused(&report), exceptions(&report)), (Verdict::Genuine, vec![], vec![]));
     assert_eq!((report.slots_due, report.slots_sequenced, report.slots_opened), (92, 92, 92));
-    assert_eq!(report.assurance, ["signed", "dated", "logged"]);
+    assert_eq!(report.assurance.to_string(), "signed, dated, logged");
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_sample_pack_proves_every_slot_and_opens_some() {
     let left_out = exceptions(&report).iter().filter(|line| line.contains("left out of this sample")).count();
     assert_eq!((left_out, exceptions(&report).len()), (67, 67));
     // Of those, too, who signed and when is proved.
-    assert_eq!(report.assurance, ["signed", "dated", "logged"]);
+    assert_eq!(report.assurance.to_string(), "signed, dated, logged");
     assert!(report.bundles.iter().all(|row| row.problem.is_none()));
 }
 

@@ -14,7 +14,7 @@ fn a_whole_quarter_is_genuine() {
     let report = verify_shelf("store", &store_of(&runs), &asking(&trust, Span::quarter("2026-Q4").unwrap()));
     assert_eq!((report.verdict, refused(&report), exceptions(&report)), (Verdict::Genuine, vec![], vec![]));
     assert_eq!((report.slots_due, report.slots_sequenced, report.slots_opened), (92, 92, 92));
-    assert_eq!(report.assurance, ["signed", "dated", "logged"]);
+    assert_eq!(report.assurance.to_string(), "signed, dated, logged");
     let text = report.render_text();
     assert!(text.starts_with("genuine: store\n"), "{text}");
     assert!(text.contains("92 of 92 slots sequenced, 92 opened"), "{text}");
@@ -24,11 +24,7 @@ fn a_whole_quarter_is_genuine() {
 #[test]
 fn a_folder_is_read_like_any_store() {
     let folder = tempfile::tempdir().unwrap();
-    for (key, bytes) in &store_of(&week()).0 {
-        let path = folder.path().join(key);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, bytes).unwrap();
-    }
+    store_of(&week()).write(folder.path());
     let report = verify_week(&FolderShelf::new(folder.path()).unwrap());
     assert_eq!((report.verdict, report.slots_opened), (Verdict::Genuine, 7));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Cursor};
+use std::path::Path;
 
 use evidenced_bundle::archive::ReadSeek;
 use evidenced_bundle::attest::Undated;
@@ -256,6 +257,17 @@ impl Shelf for Store {
     }
 }
 
+impl Store {
+    /// As a folder.
+    pub(crate) fn write(&self, folder: &Path) {
+        for (key, bytes) in &self.0 {
+            let path = folder.join(key);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+    }
+}
+
 /// A statement at its place.
 pub(crate) fn statements(snapshots: &[Snapshot]) -> Vec<Statement> {
     let mut previous = None;
@@ -279,19 +291,29 @@ pub(crate) fn checkpoint(leaves: &[Vec<u8>], size: usize, key: &EvidenceKey) -> 
 
 /// Everything of `log/` for these leaves, as they are.
 pub(crate) fn write_log(store: &mut Store, leaves: &[Vec<u8>], key: &EvidenceKey) {
-    let size = u64::try_from(leaves.len()).unwrap();
-    let hashes: Vec<Digest> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
-    for first in (0..size).step_by(256) {
-        let range = usize::try_from(first).unwrap()..usize::try_from((first + TILE_WIDTH).min(size)).unwrap();
-        let entries: Vec<u8> = leaves[range.clone()].iter().flat_map(|leaf| entry(leaf).unwrap()).collect();
-        store.0.insert(Tile::holding(Row::Entries, first, size).unwrap().key(), entries);
-        let tile: Vec<u8> = hashes[range].iter().flat_map(|hash| *hash.as_bytes()).collect();
-        store.0.insert(Tile::holding(Row::Hashes(0), first, size).unwrap().key(), tile);
-    }
+    write_tiles(store, leaves);
     for size in 1..=leaves.len() {
         store.0.insert(format!("log/checkpoints/{size}"), checkpoint(leaves, size, key));
     }
     store.0.insert("log/checkpoint".to_owned(), checkpoint(leaves, leaves.len(), key));
+}
+
+/// The tiles of a log of this size.
+pub(crate) fn write_tiles(store: &mut Store, leaves: &[Vec<u8>]) {
+    let size = u64::try_from(leaves.len()).unwrap();
+    for first in (0..size).step_by(256) {
+        let range = usize::try_from(first).unwrap()..usize::try_from((first + TILE_WIDTH).min(size)).unwrap();
+        let entries: Vec<u8> = leaves[range.clone()].iter().flat_map(|leaf| entry(leaf).unwrap()).collect();
+        store.0.insert(Tile::holding(Row::Entries, first, size).unwrap().key(), entries);
+        let tile: Vec<u8> = leaves[range].iter().flat_map(|leaf| *leaf_hash(leaf).as_bytes()).collect();
+        store.0.insert(Tile::holding(Row::Hashes(0), first, size).unwrap().key(), tile);
+    }
+}
+
+/// The leaves of these runs.
+pub(crate) fn leaves_of(runs: &[Run]) -> Vec<Vec<u8>> {
+    let snapshots: Vec<_> = runs.iter().map(|run| run.seal(&key(1)).0).collect();
+    statements(&snapshots).iter().map(|statement| statement.render().unwrap()).collect()
 }
 
 /// A whole store of these runs, with every sidecar, by the holder of evidence key 1 and log key 2.
@@ -348,6 +370,15 @@ pub(crate) fn trust() -> TrustRoot {
 }
 
 pub(crate) fn trust_with(authority: Authority, change: &mut dyn FnMut(&mut Vec<KeyEntry>)) -> TrustRoot {
+    let (files, fingerprint) = trust_files(authority, change);
+    TrustRoot::load_chain(&mut |name| Ok(files.get(name).cloned()), &fingerprint, 0).unwrap()
+}
+
+/// Its files and its fingerprint.
+pub(crate) fn trust_files(
+    authority: Authority,
+    change: &mut dyn FnMut(&mut Vec<KeyEntry>),
+) -> (BTreeMap<String, Vec<u8>>, Digest) {
     let mut sources = BTreeMap::new();
     let mut entry = |number: u8, purpose: Purpose, file: &str| {
         sources.insert(file.to_owned(), key(number).public().to_pem().into_bytes());
@@ -385,7 +416,8 @@ pub(crate) fn trust_with(authority: Authority, change: &mut dyn FnMut(&mut Vec<K
     let mut envelope = trust::Envelope::draft(document).unwrap();
     envelope.sign(&key(9)).unwrap();
     files.insert(file_name(1), envelope.render().into_bytes());
-    TrustRoot::load_chain(&mut |name| Ok(files.get(name).cloned()), &envelope.digest(), 0).unwrap()
+    let fingerprint = envelope.digest();
+    (files, fingerprint)
 }
 
 pub(crate) fn revoked() -> Revocation {
