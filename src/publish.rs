@@ -17,6 +17,7 @@ use std::fs::File;
 use std::io::{self, Cursor};
 use std::num::NonZeroU16;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use evidenced_bundle::log::{self, Log, LogError, Outcome, Signer, Writer};
 use evidenced_bundle::note::KeyName;
@@ -332,10 +333,14 @@ impl Publisher {
 
     /// Publishes a sealed bundle.
     pub(crate) fn publish(&self, id: &BagId) -> Result<Published, PublishError> {
+        let started = Instant::now();
         self.authorities.try_again();
         let stamp = |signature: &[u8; 64]| self.stamp(signature);
         let mut log = self.log(&stamp)?;
-        self.put(log.as_mut(), id)
+        let published = self.put(log.as_mut(), id)?;
+        let ms = started.elapsed().as_millis();
+        tracing::info!(bundle = %id, ms, index = published.leaf.as_ref().map(|leaf| leaf.index), "published");
+        Ok(published)
     }
 
     /// The token over a statement's signature, which goes into its envelope; none when nobody answers.

@@ -160,3 +160,101 @@ impl TimestampClient {
         Ok(bytes)
     }
 }
+
+#[cfg(test)]
+#[path = "../../tests/it/authority.rs"]
+mod authority;
+
+#[cfg(test)]
+mod tests {
+    use super::authority::{Authority, Habit, P256, RSA, dead_url};
+    use super::*;
+
+    fn pinned(authority: &Authority) -> Authorities {
+        let mut pinned = Authorities::new();
+        let pem = std::fs::read_to_string(authority.root()).unwrap();
+        pinned.add(&pem, UtcSecond::from_unix(0).unwrap()).unwrap();
+        pinned
+    }
+
+    fn client(urls: Vec<String>, authorities: Authorities) -> TimestampClient {
+        let connector = crate::aws::connector(None, &urls).unwrap();
+        TimestampClient::new(urls, connector, authorities)
+    }
+
+    /// As the program does it: on a thread that may block, beside a runtime that drives the connections.
+    fn ask<T: Send + 'static>(
+        client: TimestampClient,
+        work: impl FnOnce(&TimestampClient) -> T + Send + 'static,
+    ) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { tokio::task::spawn_blocking(move || work(&client)).await }).unwrap()
+    }
+
+    fn digest() -> Digest {
+        Digest::of(b"a zip")
+    }
+
+    #[test]
+    fn answers_of_rsa_and_ecdsa_authorities_are_verified() {
+        for key in [RSA, P256] {
+            let authority = Authority::start(key);
+            let client = client(vec![authority.url()], pinned(&authority));
+            let answer = ask(client, |client| client.date(&digest())).unwrap();
+            assert!(answer.authority.unwrap().contains("example-timestamps"));
+        }
+    }
+
+    #[test]
+    fn the_second_authority_is_asked_when_the_first_is_dead() {
+        let authority = Authority::start(P256);
+        let client = client(vec![dead_url(), authority.url()], pinned(&authority));
+        assert!(ask(client, |client| client.date(&digest())).is_some());
+        assert_eq!(authority.asked(), 1);
+    }
+
+    #[test]
+    fn each_wrong_answer_is_refused_for_its_reason() {
+        let authority = Authority::start(P256);
+        for (habit, reason) in [
+            (Habit::Status, "Status(503)"),
+            (Habit::Redirect, "Status(302)"),
+            (Habit::OtherType, "ContentType(\"text/html\")"),
+            (Habit::OtherImprint, "Imprint"),
+            (Habit::OtherNonce, "Nonce"),
+            (Habit::Garbage, "Malformed"),
+            (Habit::Endless, "TooLong"),
+        ] {
+            authority.behave(habit);
+            for known in [Authorities::new(), pinned(&authority)] {
+                let (client, url) = (client(vec![authority.url()], known), authority.url());
+                let refused = ask(client, move |client| client.ask(&url, &digest())).unwrap_err();
+                assert!(format!("{refused:?}").contains(reason), "{habit:?}: {refused:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_authority_that_the_trust_root_does_not_have_is_refused_where_it_has_others() {
+        let (authority, other) = (Authority::start(P256), Authority::start(P256));
+        let client_of = |known| client(vec![authority.url()], known);
+        let refused = ask(client_of(pinned(&other)), |client| client.date(&digest()).is_none());
+        assert!(refused);
+        // Where it has none, the answer is taken, and nobody is named.
+        let taken = ask(client_of(Authorities::new()), |client| client.date(&digest())).unwrap();
+        assert_eq!(taken.authority, None);
+    }
+
+    #[test]
+    fn silent_authorities_are_asked_once_until_it_is_tried_again() {
+        let authority = Authority::start(P256);
+        authority.behave(Habit::Status);
+        let client = client(vec![authority.url()], Authorities::new());
+        ask(client, |client| {
+            assert!(client.date(&digest()).is_none() && client.date(&digest()).is_none());
+            client.try_again();
+            assert!(client.date(&digest()).is_none());
+        });
+        assert_eq!(authority.asked(), 2);
+    }
+}

@@ -61,15 +61,26 @@ impl Estate {
         estate
     }
 
-    /// Writes the configuration anew.
+    /// Writes the configuration anew, without a log.
     pub(crate) fn configure(&self, collect: &str) {
+        self.write_configuration("test", "", collect);
+    }
+
+    /// Writes the configuration anew, with the log and the trust root of `init`; `signing` goes into `[signing]`.
+    pub(crate) fn configure_log(&self, signing: &str) {
+        let log = "log_key = \"file:keys/log.key.pem\"\ntrust_root = \"store/trust\"";
+        self.write_configuration("test", &format!("{log}\n{signing}\n"), "items = [\"vpc.vpcs\"]");
+    }
+
+    /// A configuration with all that the tests change.
+    pub(crate) fn write_configuration(&self, scope: &str, signing: &str, collect: &str) {
         let organization = format!(
             "[aws.organization]\nrole = \"{}\"\nexternal_id_file = \"external-id\"\n",
             simcloud::ROLE_NAME
         );
         let text = format!(
-            "scope = \"test\"\norganisation = \"Example Ltd\"\nschedule = \"0 2 * * *\"\n[store]\nurl = \"file:store\"\n\
-             [signing]\norigin = \"evidence.example.com/test\"\nevidence_key = \"file:keys/evidence.key.pem\"\n\
+            "scope = \"{scope}\"\norganisation = \"Example Ltd\"\nschedule = \"0 2 * * *\"\n[store]\nurl = \"file:store\"\n\
+             [signing]\norigin = \"evidence.example.com/test\"\nevidence_key = \"file:keys/evidence.key.pem\"\n{signing}\
              [aws]\nendpoint_url = \"{}\"\nregions = \"enabled\"\n{organization}[collect]\n{QUICK}{collect}\n",
             self.running.endpoint()
         );

@@ -7,9 +7,13 @@
     reason = "a helper of a test fails like a test"
 )]
 
+#[expect(dead_code, reason = "the habits that only the client's own tests meet")]
+mod authority;
 mod canary;
 mod commands;
 mod determinism;
 mod estate;
 mod faults;
 mod paging;
+mod publish;
+mod timestamps;
