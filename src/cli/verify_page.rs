@@ -21,8 +21,12 @@ const SCRIPT: &str = concat!(
     include_str!("../page/bag.js"),
     include_str!("../page/run.js"),
     include_str!("../page/sidecars.js"),
+    include_str!("../page/trust.js"),
+    include_str!("../page/slots.js"),
     include_str!("../page/verify.js"),
+    include_str!("../page/period.js"),
     include_str!("../page/screen.js"),
+    include_str!("../page/quarter.js"),
 );
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

@@ -82,7 +82,7 @@ function parseBagInfo(bytes) {
 }
 
 /** Steps 8 and 9. `passed` hears of each check; returns what step 10 and the report need. */
-async function checkBag(file, name, key, passed, progress) {
+async function checkBag(file, name, keys, passed, progress) {
   const headers = await readHeaders(file);
   const entries = new Map(headers.entries.map((entry) => [entry.path, entry]));
   for (const check of ["zip-end", "zip-limits", "zip-headers", "zip-layout", "zip-names"]) {
@@ -110,9 +110,8 @@ async function checkBag(file, name, key, passed, progress) {
   }
   passed("tag-manifest", `${message.length} bytes`);
   const signature = await read(SIGNATURE, 64, "signature");
-  if (!(await isSignature(key, message, signature))) {
-    throw new Refused("signature", "is not a signature of the given key", SIGNATURE);
-  }
+  const key = await signerOf(keys, message, signature);
+  if (!key) throw new Refused("signature", `is the signature of no given key`, SIGNATURE);
   passed("signature", `key ${key.id}`);
 
   const contents = new Map();
@@ -169,5 +168,5 @@ async function checkBag(file, name, key, passed, progress) {
   }
   passed("bag-info", `${info["Source-Organization"]}, ${info["Bag-Software-Agent"]}`);
   passed("zip-content", `${entries.size} files unpacked`);
-  return { id, info, manifest, documents, message };
+  return { id, info, key, manifest, documents, message };
 }

@@ -46,6 +46,48 @@ async function isSignature(key, message, signature) {
   return crypto.subtle.verify({ name: "Ed25519" }, key.crypt, signature, message);
 }
 
+/** The key, of several, that made a signature; undefined when it is none of them. */
+async function signerOf(keys, message, signature) {
+  for (const key of keys) if (await isSignature(key, message, signature)) return key;
+  return undefined;
+}
+
+/**
+ * Step 1: the keys that somebody compared, `{evidence, log, strict}`: those of a trust root, with purposes and windows
+ * (strict), or single ones, without.
+ */
+function anchorOf({ root, evidence, log }, passed) {
+  if (root) {
+    if (root.differs) throw new Refused("trust-root", `its fingerprint is ${root.id}, and that is not the one you entered`);
+    if (!root.compared) throw new Unreadable("the fingerprint of the trust root was not compared");
+    passed("trust-root", `version ${root.version}, fingerprint ${root.id}`);
+    const of = (purpose) => root.keys.filter((key) => key.purpose === purpose);
+    passed("keys", `${of("evidence").length} for evidence, ${of("log").length} for logs`);
+    return { evidence: of("evidence"), log: of("log"), strict: true };
+  }
+  const given = Object.entries({ evidence, log }).filter(([, key]) => key);
+  if (!evidence) throw new Unreadable("no evidence key was given");
+  for (const [purpose, key] of given) {
+    if (key.differs) throw new Refused("keys", `the ${purpose} key is ${key.id}, and that is not the fingerprint you entered`);
+  }
+  for (const [purpose, key] of given) {
+    if (!key.compared) throw new Unreadable(`the fingerprint of the ${purpose} key was not compared`);
+  }
+  passed("keys", given.map(([purpose, key]) => `${purpose} ${key.id}`).join(", "));
+  return { evidence: [evidence], log: log ? [log] : [], strict: false };
+}
+
+/** A key of a trust root counts in its window; what a revoked one signed before counts by its token, unread here. */
+function demandWindow(key, time, refuse) {
+  if (!key.validFrom) return;
+  if (time < key.validFrom || (key.validUntil && time >= key.validUntil)) {
+    throw refuse(`is of key ${key.id}, which counts from ${key.validFrom} until ${key.validUntil ?? "further notice"}, not at ${time}`);
+  }
+  if (key.revokedAt) {
+    throw new Unreadable(`key ${key.id} was revoked as of ${key.revokedAt}: whether it still counted shows only a time-stamp token, which this page does not read`);
+  }
+}
+
 /** What this browser lacks, in words; empty when it can verify. */
 async function missingFeatures() {
   const missing = [];

@@ -54,34 +54,26 @@ const isKeyFile = (file) => /\.pem$/i.test(file.name);
 
 // --- act 1: keys ---------------------------------------------------------------------------------------------------
 
-const keys = { evidence: undefined, log: undefined };
+const keys = { root: undefined, evidence: undefined, log: undefined };
 
-/** One key: open or paste it, see its fingerprint, compare. */
-function keyPanel(purpose, title, about) {
-  const panel = byId(`key-${purpose}`);
-  const file = el("input", { id: `file-${purpose}`, class: "visually-hidden", type: "file", accept: ".pem,.txt" });
-  const open = el("label", { class: "quiet", for: `file-${purpose}` }, "Open key file", el("span", { class: "visually-hidden" }, ` (${title})`));
-  const paste = el("textarea", { id: `pem-${purpose}`, spellcheck: "false", autocomplete: "off", placeholder: "-----BEGIN PUBLIC KEY-----" });
+/** What is opened, seen and compared: the fingerprint of one key, or of a trust root. */
+function panel(purpose, title, about, more, open) {
+  const byHand = (text) => el("span", { class: "visually-hidden" }, text);
+  const file = el("input", { id: `file-${purpose}`, class: "visually-hidden", type: "file", accept: open.accept, multiple: open.multiple });
+  const label = el("label", { class: "quiet", for: `file-${purpose}` }, open.label, byHand(` (${title})`));
   const wrong = el("p", { class: "wrong", role: "alert", hidden: true });
-  const shown = el("div", { hidden: true });
   const print = el("p", { class: "fingerprint", id: `fingerprint-${purpose}` });
+  const source = el("p", { class: "source", id: `source-${purpose}` });
   const typed = el("input", { id: `typed-${purpose}`, type: "text", spellcheck: "false", autocomplete: "off" });
   const ticked = el("input", { id: `ticked-${purpose}`, type: "checkbox" });
   const match = el("p", { class: "match", id: `match-${purpose}`, role: "status" });
-  shown.append(
-    print,
-    el("label", { class: "caption", for: `typed-${purpose}` }, "Paste the fingerprint that you were given"),
-    typed,
+  const shown = el(
+    "div", { hidden: true }, print, source,
+    el("label", { class: "caption", for: `typed-${purpose}` }, "Paste the fingerprint that you were given"), typed,
     el("div", { class: "check-line" }, ticked, el("label", { for: `ticked-${purpose}` }, "or: I compared all 64 characters by eye")),
     match,
   );
-  panel.append(
-    el("h3", {}, title, " ", el("small", {}, about)),
-    el("div", { class: "row" }, file, open),
-    el("details", {}, el("summary", {}, "Paste it instead"), el("label", { class: "caption", for: `pem-${purpose}` }, "Text of the key file"), paste),
-    wrong,
-    shown,
-  );
+  byId(`key-${purpose}`).append(el("h3", {}, title, " ", el("small", {}, about)), el("div", { class: "row" }, file, label), ...more, wrong, shown);
 
   const compare = () => {
     const key = keys[purpose];
@@ -90,27 +82,41 @@ function keyPanel(purpose, title, about) {
     key.differs = entered !== "" && entered !== key.id;
     key.compared = !key.differs && (entered === key.id || ticked.checked);
     match.className = key.differs ? "match no" : "match yes";
-    match.textContent = key.differs ? "Another fingerprint. This is not the key you were told of." : key.compared ? "Compared." : "";
+    match.textContent = key.differs ? "Another fingerprint. This is not the one you were told of." : key.compared ? "Compared." : "";
     start();
   };
-  const load = async (text) => {
+  /** Shows what `read` gives, or why it gives nothing. */
+  const show = async (read, words = () => "") => {
     wrong.hidden = true;
     shown.hidden = true;
     keys[purpose] = undefined;
     ticked.checked = false;
-    if (text.trim() !== "") {
-      try {
-        keys[purpose] = await readKey(text);
+    try {
+      keys[purpose] = await read();
+      if (keys[purpose]) {
         print.replaceChildren(...keys[purpose].id.match(/.{8}/g).flatMap((group) => [el("span", {}, group), " "]));
+        source.textContent = words(keys[purpose]);
         shown.hidden = false;
-      } catch (error) {
-        wrong.textContent = error.message;
-        wrong.hidden = false;
+        if (purpose !== "root") byId("single").open = true;
       }
+    } catch (error) {
+      wrong.textContent = printable(error.message);
+      wrong.hidden = false;
     }
     if (keys[purpose]) compare();
-    else start();
+    else await start();
   };
+  typed.addEventListener("input", compare);
+  ticked.addEventListener("change", compare);
+  file.addEventListener("change", () => file.files.length > 0 && open.load([...file.files]));
+  return show;
+}
+
+/** One key: open or paste it, see its fingerprint, compare. */
+function keyPanel(purpose, title, about) {
+  const paste = el("textarea", { id: `pem-${purpose}`, spellcheck: "false", autocomplete: "off", placeholder: "-----BEGIN PUBLIC KEY-----" });
+  const more = [el("details", {}, el("summary", {}, "Paste it instead"), el("label", { class: "caption", for: `pem-${purpose}` }, "Text of the key file"), paste)];
+  const load = (text) => show(async () => (text.trim() === "" ? undefined : readKey(text)));
   const loadFile = async (given) => {
     try {
       paste.value = given.size > 4096 ? "" : await given.text();
@@ -119,23 +125,46 @@ function keyPanel(purpose, title, about) {
       await load(`cannot be read: ${error.message}`);
     }
   };
-  file.addEventListener("change", () => file.files[0] && loadFile(file.files[0]));
+  const show = panel(purpose, title, about, more, { label: "Open key file", accept: ".pem,.txt", load: ([file]) => loadFile(file) });
   paste.addEventListener("input", () => load(paste.value));
-  typed.addEventListener("input", compare);
-  ticked.addEventListener("change", compare);
   return { loadFile };
+}
+
+/** The trust root: all its files at once, or the copy in a period bundle. */
+function rootPanel() {
+  const words = (root) => {
+    const count = (purpose) => root.keys.filter((key) => key.purpose === purpose).length;
+    const where = root.source ? ` The copy in ${root.source}: it counts when the number is the one that you were given.` : "";
+    return `Version ${root.version}, ${root.threshold} of ${root.holders.length} holders (${printable(root.holders.join(", "))}) sign changes; ${count("evidence")} evidence and ${count("log")} log keys.${where}`;
+  };
+  const load = (files) => show(async () => readTrust(await Promise.all(files.map(async (file) => ({ name: file.name, bytes: await readSmall(file, TRUST_BYTES, "trust-root") })))), words);
+  const loadPeriod = async (zip) => {
+    if (keys.root) return;
+    await show(async () => {
+      const files = await trustOfPeriod(zip);
+      return files.length === 0 ? undefined : { ...(await readTrust(files)), source: printable(zip.name) };
+    }, words);
+  };
+  const show = panel("root", "Trust root", "one number for every key", [], { label: "Open its files", accept: ".json,.pem,.txt", multiple: true, load });
+  return { load, loadPeriod };
 }
 
 // --- act 2: files --------------------------------------------------------------------------------------------------
 
 let given = [];
 
-function addFiles(files) {
+function addFiles(list) {
+  const files = [...list];
+  const trust = files.some((file) => trustVersion(file.name) !== undefined) ? files.filter((file) => isTrustFile(file.name)) : [];
+  if (trust.length > 0) panels.root.load(trust);
   for (const file of files) {
+    if (trust.includes(file)) continue;
     if (isKeyFile(file)) panels[/log/i.test(file.name) ? "log" : "evidence"].loadFile(file);
     else given.push(file);
   }
-  start();
+  const period = given.find((file) => isPeriodName(file.name));
+  if (period && !keys.root && !keys.evidence) panels.root.loadPeriod(period);
+  else start();
 }
 
 function showFiles(strays) {
@@ -159,10 +188,11 @@ let current = 0;
 
 async function start() {
   const mine = ++current;
-  const { bundles, strays } = groupFiles(given);
-  showFiles(strays);
   document.body.dataset.state = "working";
-  if (bundles.length === 0 && strays.length === 0) {
+  const { bundles, periods, kept, strays } = await groupFiles(given);
+  if (mine !== current) return;
+  showFiles(strays);
+  if (bundles.length + periods.length + strays.length === 0) {
     byId("sheets").replaceChildren(blank);
     byId("summary").hidden = true;
     showCheckpoint([]);
@@ -172,15 +202,16 @@ async function start() {
   }
   byId("working").hidden = false;
   const reports = [];
-  for (const [index, bundle] of bundles.entries()) {
-    byId("progress-label").textContent = `Reading ${printable(bundle.zip.name)}`;
+  const all = [...periods.map((period) => ({ ...period, kept, verify: verifyPeriod })), ...bundles.map((bundle) => ({ ...bundle, verify: verifyBundle }))];
+  for (const [index, one] of all.entries()) {
+    byId("progress-label").textContent = `Reading ${printable(one.zip.name)}`;
     const progress = (done) => {
-      if (mine === current) byId("progress").value = (index + done) / bundles.length;
+      if (mine === current) byId("progress").value = (index + done) / all.length;
     };
-    reports.push(await verifyBundle(bundle, { ...keys }, progress));
+    reports.push(await one.verify(one, { ...keys }, progress));
     if (mine !== current) return;
   }
-  const chain = await checkChain(reports.slice());
+  const chain = await checkChain(reports.filter((report) => report.kind !== "period"));
   if (mine !== current) return;
   byId("working").hidden = true;
   showReports(reports, strays, chain);
@@ -199,7 +230,7 @@ function showReports(reports, strays, chain) {
   if (chain?.failure) results.push("not-genuine");
   if (chain?.missing) results.push("exceptions");
   const worst = worstOf(results);
-  byId("sheets").replaceChildren(...reports.map((report) => sheet(report, reports.length > 1)));
+  byId("sheets").replaceChildren(...reports.map((report) => (report.kind === "period" ? periodSheet(report) : sheet(report, reports.length > 1))));
   const count = (result) => reports.filter((report) => report.result === result).length;
   const words = Object.keys(VERDICTS).filter(count).map((result) => `${count(result)} ${VERDICTS[result].toLowerCase()}`);
   const sentences = [
@@ -210,7 +241,7 @@ function showReports(reports, strays, chain) {
   byId("summary").className = worst;
   byId("summary").hidden = sentences.length === 0;
   byId("summary").replaceChildren(
-    el("h2", {}, reports.length > 1 ? `${reports.length} bundles: ${VERDICTS[worst].toLowerCase()}` : VERDICTS[worst]),
+    el("h2", {}, reports.length > 1 ? `${reports.length} files: ${VERDICTS[worst].toLowerCase()}` : VERDICTS[worst]),
     ...sentences.map((text) => el("p", {}, text)),
   );
   byId("announce").textContent = [`${VERDICTS[worst]}.`, reports.length === 1 ? because(reports[0]) : "", ...sentences].join(" ");
@@ -227,6 +258,7 @@ function because(report) {
     if (check === "keys") return `The key is another one than you expected: ${message}. Nothing was verified with it.`;
     return `The check ${check} failed: ${file === "" ? "" : `${file}: `}${message}.`;
   }
+  if (report.kind === "period") return periodBecause(report);
   const signed = "The holder of the evidence key signed exactly these files.";
   const { run } = report;
   if (run.status === "missed") return `${signed} They say that there was no run for this slot${run.reason ? `: ${printable(run.reason)}` : ""}.`;
@@ -268,9 +300,13 @@ function ladder(report) {
     ["Signed", "exactly these files", true],
     ["Dated", sidecars[".tsr"] ? "token given, not checked here" : "not checked by this page", false],
     ["Logged", level === "logged" ? `entry ${report.statement.log.index} of the log` : "not shown", level === "logged"],
-    ["Pinned", "needs your last checkpoint", false],
+    ["Pinned", "needs a period bundle", false],
     ["Witnessed", "not checked by this page", false],
   ];
+  return rungs(steps);
+}
+
+function rungs(steps) {
   return el(
     "ol",
     { class: "ladder" },
@@ -360,8 +396,11 @@ function checks(report) {
       el("p", { class: "label" }, name),
     );
   };
-  return GROUPS.map(([title, steps]) => {
-    const list = CHECKS.filter(([, step]) => steps.includes(step));
+  const groups = report.kind === "period"
+    ? [["Keys and form", periodForm()], ["The log", PERIOD_CHECKS.slice(0, 6)], ["Slots and bundles", PERIOD_CHECKS.slice(6)]]
+        .map(([title, list]) => [title, list.map((check) => [check[0], 11, check.at(-1)])])
+    : GROUPS.map(([title, steps]) => [title, CHECKS.filter(([, step]) => steps.includes(step))]);
+  return groups.map(([title, list]) => {
     const count = list.filter(([name]) => report.passed.has(name)).length;
     const head = el("h4", {}, title, el("span", {}, `${count} of ${list.length} passed`));
     return el("section", { class: "group" }, head, el("ol", { class: "checks" }, list.map(line)));
@@ -374,7 +413,7 @@ let checkpoint;
 
 /** Shows the largest checkpoint of bundles that passed. */
 function showCheckpoint(reports) {
-  const kept = reports.filter((report) => report.level === "logged").map((report) => report.checkpoint);
+  const kept = reports.filter((report) => ["genuine", "exceptions"].includes(report.result) && report.checkpoint).map((report) => report.checkpoint);
   checkpoint = kept.sort((left, right) => right.size - left.size)[0];
   byId("keep").hidden = !checkpoint;
   byId("copied").textContent = "";
@@ -401,6 +440,7 @@ async function copyCheckpoint() {
 
 const blank = byId("sheets").firstElementChild;
 const panels = {
+  root: rootPanel(),
   evidence: keyPanel("evidence", "Evidence key", "signs bundles"),
   log: keyPanel("log", "Log key", "signs checkpoints; only for .tlog-proof"),
 };

@@ -26,7 +26,7 @@ function renderBundle({ keyid, tokens, payload, sig }) {
 }
 
 /** Steps 2, 3 and 5: the statement and its bytes. */
-async function checkStatement(file, name, key, passed) {
+async function checkStatement(file, name, keys, passed) {
   const text = await readText(file, "statement-form");
   const refuse = (check, what) => new Refused(check, what, file.name);
   let parts;
@@ -52,15 +52,17 @@ async function checkStatement(file, name, key, passed) {
   if (!payload || !signature || !parts.tokens.every(unbase64)) throw refuse("statement-form", "has base64 of another spelling");
   passed("statement-form");
 
-  if (parts.keyid !== key.id) throw refuse("statement-signature", `is signed by key ${parts.keyid}, not by the given key`);
+  const key = keys.find((known) => known.id === parts.keyid);
+  if (!key) throw refuse("statement-signature", `is signed by key ${parts.keyid}, which is none of the given keys`);
   const pae = concat(utf8(`DSSEv1 ${PAYLOAD_TYPE.length} ${PAYLOAD_TYPE} ${payload.length} `), payload);
   if (pae.length > LIMITS.signedBytes) throw refuse("statement-signature", "is longer than what is ever signed");
   if (!(await isSignature(key, pae, signature))) {
-    throw refuse("statement-signature", "is not a signature of the given key over this statement");
+    throw refuse("statement-signature", "is not a signature of that key over this statement");
   }
+  const statement = readStatement(payload, (what) => refuse("statement", what));
+  demandWindow(key, statement.collected.end, (what) => refuse("statement-signature", what));
   passed("statement-signature", `key ${key.id}`);
 
-  const statement = readStatement(payload, (what) => refuse("statement", what));
   const id = parseId(name.replace(/\.zip$/, ""));
   const [zip, tags] = statement.subject;
   const about = [
@@ -74,7 +76,7 @@ async function checkStatement(file, name, key, passed) {
     if (found !== expected) throw refuse("statement", `${what} is ${found}, expected ${expected}: it is about another bundle`);
   }
   passed("statement", `slot ${statement.slot}, ${statement.status}`);
-  return { ...statement, bytes: payload, tokens: parts.tokens.length };
+  return { ...statement, key, bytes: payload, tokens: parts.tokens.length };
 }
 
 /** The one spelling of a statement: keys sorted, no space between. */
@@ -143,46 +145,64 @@ async function rootOf(leaf, index, size, path) {
 }
 
 const NUMBER = "(0|[1-9][0-9]{0,15})";
-const PROOF = new RegExp(
-  `^c2sp\\.org/tlog-proof@v1\\nindex ${NUMBER}\\n((?:[A-Za-z0-9+/]{43}=\\n){0,63})\\n` +
-    `(([A-Za-z0-9._/:@~-]{1,200})\\n${NUMBER}\\n([A-Za-z0-9+/]{43}=)\\n)\\n((?:\u2014 [^ \\n]+ [A-Za-z0-9+/]+=*\\n){1,32})$`,
-  "u",
-);
+const HASH = "[A-Za-z0-9+/]{43}=";
+const CHECKPOINT = `(([A-Za-z0-9._/:@~-]{1,200})\\n${NUMBER}\\n(${HASH})\\n)\\n((?:\u2014 [^ \\n]+ [A-Za-z0-9+/]+=*\\n){1,32})`;
+const NOTE = new RegExp(`^${CHECKPOINT}$`, "u");
+const PROOF = new RegExp(`^c2sp\\.org/tlog-proof@v1\\nindex ${NUMBER}\\n((?:${HASH}\\n){0,63})\\n(${CHECKPOINT})$`, "u");
+
+/** `{origin, size, root, text}` of a checkpoint, and what it takes to verify it; undefined for other text. */
+function readCheckpoint(text) {
+  const match = NOTE.exec(text);
+  const root = match && unbase64(match[4]);
+  return root ? { text, body: match[1], origin: match[2], size: Number(match[3]), root, lines: match[5] } : undefined;
+}
+
+/** A log key of this origin signed the checkpoint; of a trust root, nobody unknown did besides. */
+async function checkSigners(checkpoint, anchor, refuse) {
+  const { origin, body, lines } = checkpoint;
+  const hashes = new Map();
+  for (const key of anchor.log) {
+    if (key.origin && key.origin !== origin) continue;
+    hashes.set(hex((await sha256(concat(utf8(`${origin}\n`), [1], key.raw))).subarray(0, 4)), key);
+  }
+  const signers = new Set();
+  for (const line of lines.split("\n").slice(0, -1)) {
+    const [, name, encoded] = line.split(" ");
+    const blob = unbase64(encoded);
+    if (!blob || blob.length < 5) throw refuse("has base64 of another spelling");
+    const key = name === origin ? hashes.get(hex(blob.subarray(0, 4))) : undefined;
+    if (!key && anchor.strict) throw refuse(`has a signature line of ${name}, which the trust root does not name`);
+    if (!key) continue;
+    if (signers.has(key)) throw refuse("has two signatures of one log key");
+    signers.add(key);
+    if (!(await isSignature(key, utf8(body), blob.subarray(4)))) throw refuse("has a signature that is not one of the given log key");
+  }
+  if (signers.size === 0) throw refuse("has no signature of a given log key");
+  if ([...signers].every((key) => key.revokedAt)) throw new Unreadable(`the checkpoint of size ${checkpoint.size} is signed by a revoked log key only`);
+}
 
 /** Step 7: the statement is a leaf of the log whose checkpoint the log key signed. Returns the checkpoint. */
-async function checkProof(file, statement, logKey, passed) {
+async function checkProof(file, statement, anchor, passed) {
   const text = await readText(file, "log-proof");
   const refuse = (check, what) => new Refused(check, what, file.name);
   const match = PROOF.exec(text);
   const hashes = match?.[2].split("\n").slice(0, -1).map(unbase64);
-  const root = match && unbase64(match[6]);
-  if (!match || !root || hashes.includes(undefined)) throw refuse("log-proof", "is no proof of the form c2sp.org/tlog-proof@v1");
-  const [index, size, body, origin] = [Number(match[1]), Number(match[5]), match[3], match[4]];
-  passed("log-proof", `index ${index}`);
+  const checkpoint = match && readCheckpoint(match[3]);
+  if (!checkpoint || hashes.includes(undefined)) throw refuse("log-proof", "is no proof of the form c2sp.org/tlog-proof@v1");
+  const [index, { size, origin }] = [Number(match[1]), checkpoint];
+  if (index !== statement.log.index) throw refuse("log-proof", `is for number ${index}, the statement has ${statement.log.index}`);
+  passed("log-proof", `number ${index}`);
 
   if (origin !== statement.log.origin) throw refuse("checkpoint", `the log is ${origin}, the statement names ${statement.log.origin}`);
-  const keyHash = (await sha256(concat(utf8(`${origin}\n`), [1], logKey.raw))).subarray(0, 4);
-  let known = 0;
-  for (const line of match[7].split("\n").slice(0, -1)) {
-    const [, name, encoded] = line.split(" ");
-    const blob = unbase64(encoded);
-    if (!blob || blob.length < 5) throw refuse("checkpoint", "has base64 of another spelling");
-    if (name !== origin || !sameBytes(blob.subarray(0, 4), keyHash)) continue;
-    known += 1;
-    if (!(await isSignature(logKey, utf8(body), blob.subarray(4)))) {
-      throw refuse("checkpoint", "has a signature that is not one of the given log key");
-    }
-  }
-  if (known !== 1) throw refuse("checkpoint", `has ${known} signatures of the given log key, expected one`);
+  if (size !== index + 1) throw refuse("checkpoint", `has size ${size}, not ${index} + 1`);
+  await checkSigners(checkpoint, anchor, (what) => refuse("checkpoint", what));
   passed("checkpoint", `${origin}, size ${size}`);
 
-  if (index !== statement.log.index) throw refuse("inclusion", `index is ${index}, the statement says ${statement.log.index}`);
-  if (size !== index + 1) throw refuse("inclusion", `the checkpoint is of size ${size}, expected ${index + 1}`);
   const leaf = await sha256(concat([0], statement.bytes));
   const found = await rootOf(leaf, index, size, hashes);
-  if (!found || !sameBytes(found, root)) throw refuse("inclusion", "does not lead from the statement to the root of the log");
+  if (!found || !sameBytes(found, checkpoint.root)) throw refuse("inclusion", "does not lead from the statement to the root of the log");
   passed("inclusion", `leaf ${index} of ${size}`);
-  return { text: text.slice(text.indexOf("\n\n") + 2), origin, size, root: match[6] };
+  return checkpoint;
 }
 
 /** Reads the length-prefixed strings of the SSH protocol. */

@@ -2,6 +2,7 @@
 
 /** Name, step and claim of each check that this page makes: those of the verifier, in its words (a test compares). */
 const CHECKS = [
+  ["trust-root", 1, "the trust root leads to the fingerprint that was given from outside"],
   ["keys", 1, "there is a public key to verify with, given from outside the bundle"],
   ["statement-form", 2, "the statement file is a Sigstore bundle written in the one allowed way"],
   ["statement-signature", 3, "a trusted evidence key signed the statement"],
@@ -39,13 +40,19 @@ const WITH_PROOF = ["log-proof", "checkpoint", "inclusion"];
 
 const SIDECARS = [".sigstore.json", ".tlog-proof", ".sshsig", ".tsr"];
 
-/** Sorts files into bundles with their sidecars, and files that belong to none. */
-function groupFiles(files) {
+const isCheckpointFile = (name) => /^checkpoint[A-Za-z0-9._-]*$/.test(name);
+
+/** Sorts files into period bundles, bundles with their sidecars, a kept checkpoint, and files that belong to none. */
+async function groupFiles(files) {
   const bundles = new Map();
+  const periods = [];
   const strays = [];
   const later = [];
+  let kept;
   for (const file of files) {
-    if (!/\.zip$/i.test(file.name)) later.push(file);
+    if (isPeriodName(file.name)) periods.push({ zip: file, beside: new Map() });
+    else if (isCheckpointFile(file.name) && !kept) kept = file;
+    else if (!/\.zip$/i.test(file.name)) later.push(file);
     else if (bundles.has(file.name)) strays.push([file, "there is another file of this name"]);
     else bundles.set(file.name, { zip: file, sidecars: {} });
   }
@@ -57,11 +64,33 @@ function groupFiles(files) {
     else if (bundle.sidecars[kind]) strays.push([file, "there is another file of this name"]);
     else bundle.sidecars[kind] = file;
   }
-  return { bundles: [...bundles.values()], strays };
+  for (const period of periods) {
+    for (const name of await namesBeside(period.zip)) {
+      if (!bundles.has(name)) continue;
+      period.beside.set(name, bundles.get(name).zip);
+      bundles.delete(name);
+    }
+  }
+  if (!kept) return { bundles: [...bundles.values()], periods, strays };
+  const checkpoint = kept.size > LIMITS.tagFileBytes ? undefined : readCheckpoint(textOf(await readSlice(kept, 0, kept.size)) ?? "");
+  if (!checkpoint) strays.push([kept, "is no checkpoint"]);
+  else if (periods.length === 0) strays.push([kept, "can be held against a period bundle only"]);
+  return { bundles: [...bundles.values()], periods, strays, kept: checkpoint };
+}
+
+/** The zips that a period bundle says lie beside it; none when it cannot be read, which its verification will say. */
+async function namesBeside(zip) {
+  try {
+    const period = await openPeriod(zip);
+    const list = parseBundlesList(await period.small("data/bundles.txt", LIMITS.manifestBytes, "payload"));
+    return [...list].filter(([, line]) => line.place === "beside").map(([name]) => name);
+  } catch {
+    return [];
+  }
 }
 
 /**
- * Verifies one bundle. `keys` is {evidence, log}, each {id, raw, crypt, compared, differs} or undefined; `progress`
+ * Verifies one bundle. `keys` is {root, evidence, log}, each with {id, compared, differs} or undefined; `progress`
  * hears of a fraction. Never throws.
  */
 async function verifyBundle({ zip, sidecars }, keys, progress) {
@@ -88,22 +117,15 @@ async function verifyBundle({ zip, sidecars }, keys, progress) {
 }
 
 async function runChecks(report, { zip, sidecars }, keys, passed, progress) {
-  // 1. Keys.
-  const given = Object.entries(keys).filter(([, key]) => key);
-  if (!keys.evidence) throw new Unreadable("no evidence key was given");
-  for (const [purpose, key] of given) {
-    if (key.differs) throw new Refused("keys", `the ${purpose} key is ${key.id}, and that is not the fingerprint you entered`);
-  }
-  for (const [purpose, key] of given) {
-    if (!key.compared) throw new Unreadable(`the fingerprint of the ${purpose} key was not compared`);
-  }
-  passed("keys", given.map(([purpose, key]) => `${purpose} ${key.id}`).join(", "));
+  // 1. What the person at the screen compared.
+  const anchor = anchorOf(keys, passed);
+  if (!anchor.strict) report.unchecked.push([["trust-root"], "single keys were given"]);
   const half = (done) => progress(zip.size === 0 ? 0 : (done / zip.size) * 0.5);
 
   // 2 to 7. What is beside the zip, before the zip is opened.
   let statement;
   const [statementFile, proofFile, sshFile] = SIDECARS.map((suffix) => sidecars[suffix]);
-  if (statementFile) statement = await checkStatement(statementFile, zip.name, keys.evidence, passed);
+  if (statementFile) statement = await checkStatement(statementFile, zip.name, anchor.evidence, passed);
   report.statement = statement;
   report.zipDigest = hex(await hashFile(zip, half));
   if (statement) {
@@ -114,27 +136,28 @@ async function runChecks(report, { zip, sidecars }, keys, passed, progress) {
   } else {
     report.unchecked.push([WITH_STATEMENT, "no .sigstore.json was given"]);
   }
-  if (proofFile && statement && keys.log) {
-    report.checkpoint = await checkProof(proofFile, statement, keys.log, passed);
+  if (proofFile && statement && anchor.log.length > 0) {
+    report.checkpoint = await checkProof(proofFile, statement, anchor, passed);
   } else {
     const why = !proofFile ? "no .tlog-proof was given" : !statement ? "no .sigstore.json was given" : "no log key was given";
     report.unchecked.push([WITH_PROOF, why]);
   }
 
   // 8 and 9. The zip and the bag.
-  const bag = await checkBag(zip, zip.name, keys.evidence, passed, (done) => progress(0.5 + (done / zip.size) * 0.5));
+  const bag = await checkBag(zip, zip.name, statement ? [statement.key] : anchor.evidence, passed, (done) => progress(0.5 + (done / zip.size) * 0.5));
   report.bag = bag;
   if (statement && statement.subject[1].digest.sha256 !== hex(await sha256(bag.message))) {
     throw new Refused("stated-manifest", "is not the tag manifest that the statement names", TAG_MANIFEST);
   }
   if (statement) passed("stated-manifest");
   if (!sshFile) report.unchecked.push([["ssh-signature"], "no .sshsig was given"]);
-  else if (!(await checkSshSignature(sshFile, zip, keys.evidence, passed))) {
+  else if (!(await checkSshSignature(sshFile, zip, bag.key, passed))) {
     report.unchecked.push([["ssh-signature"], "the zip is larger than this page can hash with SHA-512"]);
   }
 
   // 10. The run.
   const run = checkRun(bag, passed);
+  demandWindow(bag.key, run.collected.end, (what) => new Refused("signature", what, SIGNATURE));
   if (statement) {
     const same = [
       ["status", run.status, statement.status],

@@ -56,20 +56,20 @@ function findClash(paths) {
 }
 
 /** Refuses every zip that is not of the profile; `{root, time, entries}`. */
-async function readHeaders(file) {
-  const { count, centralStart } = await endRecord(file);
+async function readHeaders(file, limits = LIMITS) {
+  const { count, centralStart } = await endRecord(file, limits);
   const headers = await centralDirectory(file, count, centralStart);
-  const large = headers.entries.find((entry) => entry.bytes > LIMITS.entryBytes);
+  const large = headers.entries.find((entry) => entry.bytes > limits.entryBytes);
   if (large) throw new Refused("zip-limits", `${large.bytes} bytes are more than the limit`, large.path);
   const all = headers.entries.reduce((sum, entry) => sum + entry.bytes, 0);
-  if (all > LIMITS.unpackedBytes) throw new Refused("zip-limits", `${all} bytes unpacked are more than the limit`);
+  if (all > limits.unpackedBytes) throw new Refused("zip-limits", `${all} bytes unpacked are more than the limit`);
   const clash = findClash(headers.entries.map((entry) => entry.path));
   if (clash) throw new Refused("zip-names", "would be one file with another on some systems", clash);
   await localHeaders(file, headers, centralStart);
   return headers;
 }
 
-async function endRecord(file) {
+async function endRecord(file, limits) {
   const refuse = (detail) => new Refused("zip-end", detail);
   const endStart = file.size - END_BYTES;
   if (endStart < 0) throw refuse(`${file.size} bytes are too few for a zip`);
@@ -81,7 +81,7 @@ async function endRecord(file) {
     throw refuse("the end record speaks of more than one disk");
   }
   if (end.u16(20) !== 0) throw refuse("the end record has a comment");
-  if (count > LIMITS.entries) throw new Refused("zip-limits", `${count} files are more than the limit`);
+  if (count > limits.entries) throw new Refused("zip-limits", `${count} files are more than the limit`);
   if (count === 0 || centralStart + end.u32(12) !== endStart) {
     throw refuse(`the directory that the end record states does not end at ${endStart}`);
   }

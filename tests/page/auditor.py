@@ -45,3 +45,11 @@ class Verifier:
         path = self.folder / name
         path.write_bytes(content)
         return self.files([path])[0]
+
+
+def violations(verifier, axe, dark):
+    value = "dark" if dark else "light"
+    verifier.tab.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": value}])
+    verifier.tab.run(f"{axe}; undefined")
+    return verifier.tab.run("""axe.run(document, { preload: false }).then((it) =>
+        it.violations.flatMap((rule) => rule.nodes.map((node) => [rule.id, node.target.join(" "), node.failureSummary])))""")

@@ -5,7 +5,8 @@ import hashlib
 import pathlib
 
 SOURCES = pathlib.Path(__file__).resolve().parents[2] / "src" / "page"
-SCRIPTS = ("bytes", "json", "keys", "deflate", "zip", "bag", "run", "sidecars", "verify", "screen")
+SCRIPTS = ("bytes", "json", "keys", "deflate", "zip", "bag", "run", "sidecars", "trust", "slots", "verify", "period",
+           "screen", "quarter")
 
 
 def source_hash(text):
