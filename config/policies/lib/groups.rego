@@ -62,6 +62,20 @@ open(protocol, ports) := [finding |
 	}
 ]
 
+# Ports outside the allowed ones at which the rules, together, have the internet at the other end. Which rules hold a
+# port changes only where a rule starts and behind an allowed port, so that these are the ports to look at.
+stray(rules, protocol, allowed) := {port |
+	some port in points(rules, allowed)
+	not port in allowed
+	from_internet(opening(rules, protocol, port))
+}
+
+points(rules, allowed) := ({0} | {port | some rule in rules; port := object.get(rule, "FromPort", 0); port >= 0}) | {port |
+	some known in allowed
+	port := known + 1
+	port <= 65535
+}
+
 opening(rules, protocol, port) := [rule | some rule in rules; opens(rule, protocol, port)]
 
 # Groups that let in a prefix list that could not be read, on some of the ports.
