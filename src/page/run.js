@@ -267,6 +267,9 @@ function checkRun({ id, documents }, passed) {
   const planned = matrix.plannedCount();
   if (planned > LIMITS.cells) throw new Refused("run-coverage", `${planned} planned cells are more than the limit`);
 
+  if (documents.manifest.has("data/parts.json")) {
+    throw new Unreadable("the run is in several zips (data/parts.json), and this page does not open parts: use evidenced verify");
+  }
   const parts = [...documents.manifest.keys()].filter((path) => path.startsWith("data/run/"));
   if (JSON.stringify(parts) !== JSON.stringify(run.cellFiles ?? [])) {
     throw refuseRun("run-files", "cellFiles are not the files under data/run, sorted");

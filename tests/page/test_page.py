@@ -485,6 +485,13 @@ def test_a_signed_run_that_contradicts_itself_is_refused(verifier, change, reaso
     assert (sheet["result"], sheet["failed"]) == ("not-genuine", reason)
 
 
+def test_a_run_in_parts_gets_no_verdict(verifier):
+    verifier.key("evidence", forge.EVIDENCE_PEM)
+    data = {**forge.payload_of(0), "data/parts.json": b"[]\n"}
+    sheet = verifier.zip(FIRST, forge.signed(IDS[0], data, SLOT))
+    assert sheet["result"] == "could-not-tell" and "does not open parts" in sheet["because"]
+
+
 # --- refused: the sidecars -------------------------------------------------------------------------------------------
 
 

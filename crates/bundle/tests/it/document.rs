@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use evidenced_bundle::Check;
+use evidenced_bundle::period::LogCheck;
 
 fn text(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)).unwrap()
@@ -24,6 +25,20 @@ fn the_table_of_the_document_is_that_of_the_code() {
         .flat_map(|line| [line, "\n"])
         .collect();
     assert!(found == table, "docs/BUNDLE.md should have\n{table}");
+}
+
+#[test]
+fn the_checks_of_the_log_are_those_of_the_document_and_of_the_page() {
+    let document = text("docs/BUNDLE.md");
+    let rows = LogCheck::ALL.map(|check| format!("| 11 | `{}` | {} |\n", check.name(), check.claim()));
+    assert!(document.contains(&rows.concat()), "docs/BUNDLE.md should have\n{}", rows.concat());
+
+    let source = text("src/page/period.js");
+    let (_, list) = source.split_once("const PERIOD_CHECKS = [\n").unwrap();
+    let (list, _) = list.split_once("];\n").unwrap();
+    let expected = LogCheck::ALL.map(|check| format!("  [\"{}\", \"{}\"],", check.name(), check.claim()));
+    let found: Vec<_> = list.lines().map(|line| expected.iter().position(|other| other == line)).collect();
+    assert!(found.len() >= 10 && found.is_sorted() && !found.contains(&None), "{found:?} of {expected:#?}");
 }
 
 /// What the page checks has the name, the step and the words of the code; what it cannot check it does not name.
