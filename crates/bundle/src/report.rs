@@ -18,6 +18,7 @@ use crate::check::{Check, VerifyError, printable};
 use crate::digest::Digest;
 use crate::input::Input;
 use crate::limits::Limits;
+use crate::parts::PartRecord;
 use crate::run::{Gap, RunStatus, RunSummary};
 use crate::sidecar::{PROOF, Sidecars, TSR, Wanted};
 use crate::single::{Verified, verify_bundle};
@@ -376,7 +377,10 @@ fn report(
     };
     let verified = hashed.and_then(|()| verify_bundle(bundle, sidecars, anchor, &demand, &mut passed));
     let report = match verified {
-        Ok(verified) => genuine(path, &verified),
+        Ok(verified) => {
+            inputs.extend(parts(path, &verified));
+            genuine(path, &verified)
+        }
         Err(error) => {
             let verdict = match &error {
                 VerifyError::Refused { check, file, detail } => {
@@ -402,6 +406,18 @@ fn report(
         }
     }
     Report { checks, inputs, not_checked: not_checked(&report, anchor, sidecars), ..report }
+}
+
+/// The parts that were there: each was read to its end and is the one of the signed list.
+fn parts(path: &Path, verified: &Verified) -> Vec<Input> {
+    let absent = verified.bundle.parts().absent;
+    let there = verified.bundle.part_records().filter(|part| !absent.contains(part));
+    let input = |part: &PartRecord| Input {
+        path: path.with_file_name(part.part.file_name()).display().to_string(),
+        bytes: part.size,
+        sha256: part.sha256,
+    };
+    there.map(input).collect()
 }
 
 fn genuine(path: &Path, verified: &Verified) -> Report {

@@ -254,6 +254,7 @@ fn a_part_that_is_removed_is_an_exception_that_names_it() {
     let root = folder.path().join(format!("{ID}.zip"));
     let report = report_of(&root);
     assert_eq!((report.exit_code(), report.verdict), (0, Verdict::Genuine), "{}", report.render_text());
+    assert_eq!(report.inputs.len(), 4, "the zip and its parts: {:?}", report.inputs);
     std::fs::remove_file(folder.path().join(name(2))).unwrap();
     let report = report_of(&root);
     assert_eq!(report.exit_code(), 4);

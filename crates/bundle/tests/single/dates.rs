@@ -61,6 +61,15 @@ fn undated_is_an_exception_only_when_that_is_accepted() {
 }
 
 #[test]
+fn where_no_authority_is_pinned_undated_is_an_exception() {
+    let nobody = root(|document| document.authorities.clear());
+    let mut undated = last();
+    undated.sidecars.tsr = None;
+    let attested = verify(&undated, &nobody, Demand::default()).unwrap().attested.unwrap();
+    assert_eq!((attested.timeliness, attested.exceptions().len()), (Timeliness::Undated, 1));
+}
+
+#[test]
 fn a_token_over_the_statement_is_a_date_too() {
     let mut bundle = with_token(|signature| token(&ONE, signature, later(slot(2), 99)));
     bundle.sidecars.tsr = None;
