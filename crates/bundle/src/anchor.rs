@@ -8,10 +8,12 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use crate::check::Check;
+use crate::check::{Check, VerifyError};
 use crate::digest::{Digest, KeyId};
 use crate::input::Input;
 use crate::key::{KeyError, PublicKey, TrustedKeys};
+use crate::period_bundle::PeriodShelf;
+use crate::shelf::Shelf as _;
 use crate::trust::{self, Dated, KeyRefusal, TrustError, TrustRoot};
 
 const KEY_FILE_BYTES: u64 = 64 << 10;
@@ -62,10 +64,19 @@ pub enum AnchorError {
         found: String,
     },
     /// The file is not named as a version of a trust root.
-    #[error("{path} is neither a folder nor a file root-v<number>.dsse.json")]
+    #[error("{path} is neither a folder, nor a file root-v<number>.dsse.json, nor a period bundle")]
     RootName {
         /// What was given.
         path: String,
+    },
+    /// The period bundle that should hold a trust root is none.
+    #[error("period bundle {path}, which should hold the trust root, is refused")]
+    Pack {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: VerifyError,
     },
     /// The trust root is refused: it cannot be verified with.
     #[error("trust root {path} is refused")]
@@ -80,7 +91,8 @@ pub enum AnchorError {
 
 impl Anchor {
     /// Reads a trust root: its folder, or one of its files `root-v<n>.dsse.json`, which must then not be newer than
-    /// what the folder leads to. `inputs` gets every file that was read.
+    /// what the folder leads to. The copy in a period bundle may be read as well: what counts is the fingerprint.
+    /// `inputs` gets every file that was read.
     pub fn read_root(
         path: &Path,
         fingerprint: Option<&str>,
@@ -90,10 +102,13 @@ impl Anchor {
         let found = fingerprint.ok_or(AnchorError::NoFingerprint)?;
         let pinned = Digest::parse(found)
             .ok_or_else(|| AnchorError::Fingerprint { found: crate::check::printable(found) })?;
+        let version = path.file_name().and_then(|name| trust::version_of(name.to_str()?));
+        if version.is_none() && path.is_file() && PeriodShelf::is_named(path) {
+            return Self::read_pack(path, &pinned, at_least, inputs);
+        }
         let (folder, version) = if path.is_dir() {
             (path.to_owned(), 0)
         } else {
-            let version = path.file_name().and_then(|name| trust::version_of(name.to_str()?));
             let parent = path
                 .parent()
                 .map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
@@ -109,6 +124,23 @@ impl Anchor {
         let root = TrustRoot::load_chain(&mut read, &pinned, at_least.max(version));
         root.map(|root| Self::Root(Box::new(root)))
             .map_err(|source| AnchorError::Root { path: folder.display().to_string(), source })
+    }
+
+    fn read_pack(
+        path: &Path,
+        pinned: &Digest,
+        at_least: u32,
+        inputs: &mut Vec<Input>,
+    ) -> Result<Self, AnchorError> {
+        let shown = path.display().to_string();
+        let shelf = PeriodShelf::open_path(path, &mut |_, _| {})
+            .map_err(|source| AnchorError::Pack { path: shown.clone(), source })?;
+        inputs.push(Input { path: shown.clone(), bytes: shelf.bytes(), sha256: *shelf.sha256() });
+        let limit = u64::try_from(trust::FILE_BYTES).unwrap_or(u64::MAX);
+        let root =
+            TrustRoot::load_chain(&mut |name| shelf.small(&format!("trust/{name}"), limit), pinned, at_least);
+        root.map(|root| Self::Root(Box::new(root)))
+            .map_err(|source| AnchorError::Root { path: shown, source })
     }
 
     /// What it is, for a report: the ids of keys, or version and fingerprint of a trust root.

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::Command;
 
+use evidenced_bundle::anchor::{Anchor, AnchorError};
 use evidenced_bundle::period_bundle::{
     BuildError, Built, Extras, Index, PeriodShelf, Place, PlanError, build,
 };
@@ -67,6 +68,25 @@ fn the_trust_root_is_read_from_it_and_counts_by_its_fingerprint_only() {
     let mut chain = |name: &str| shelf.small(&format!("trust/{name}"), 256 << 10);
     assert_eq!(TrustRoot::load_chain(&mut chain, &trust().1, 1).unwrap().version(), 1);
     assert!(TrustRoot::load_chain(&mut chain, &Digest::of(b"another"), 1).is_err());
+}
+
+#[test]
+fn a_pack_may_be_named_as_the_trust_root_and_then_its_own_copy_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let pack = folder.path().join("demo-2026-Q4.zip");
+    let (_, zip) = built(&*QUARTER, &q4()).unwrap();
+    std::fs::write(&pack, &zip).unwrap();
+    let read = |fingerprint: Digest| {
+        let mut inputs = Vec::new();
+        let root = Anchor::read_root(&pack, Some(&fingerprint.to_string()), 0, &mut inputs);
+        root.map(|anchor| (anchor.describe(), inputs))
+    };
+    let (anchor, inputs) = read(trust().1).unwrap();
+    assert_eq!(anchor, format!("version 1, fingerprint {}", trust().1));
+    assert_eq!((inputs.len(), inputs[0].sha256), (1, Digest::of(&zip)));
+    assert!(matches!(read(Digest::of(b"another")), Err(AnchorError::Root { .. })));
+    std::fs::write(&pack, &zip[..zip.len() - 1]).unwrap();
+    assert!(matches!(read(trust().1), Err(AnchorError::Pack { .. })));
 }
 
 #[test]
