@@ -32,6 +32,7 @@ class Desk:
         (folder / "evidence.pub.pem").write_text(forge.EVIDENCE_PEM, encoding="utf-8")
         (folder / "log.pub.pem").write_text(forge.LOG_PEM, encoding="utf-8")
         (folder / "other.pub.pem").write_text(forge.WITNESS_PEM, encoding="utf-8")
+        self.number = 0
         self.period = folder / "period"
         self.period.mkdir()
         for number in range(3):
@@ -44,7 +45,8 @@ class Desk:
     def path(self, number=0, suffix=""):
         return self.period / f"{IDS[number]}.zip{suffix}"
 
-    def run(self, *steps, number=0, **variables):
+    def run(self, *steps, number=None, **variables):
+        number = self.number if number is None else number
         given = {**self.variables, "zip": self.path(number), **variables}
         environment = {"PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
         environment |= {name: str(value) for name, value in given.items()}
@@ -277,6 +279,18 @@ def zip_of_the_middle_changed(desk):
 
 def rewritten_first_day(desk):
     about_other_schedule(desk)
+
+
+def log_without_a_day(desk):
+    """Seen from the last day."""
+    no_day_in_the_middle(desk)
+    desk.number = 2
+
+
+def log_with_another_first_day(desk):
+    """The key signed it; the checkpoint of the last day is about another."""
+    about_other_schedule(desk)
+    desk.number = 2
 
 
 def no_bundle(desk):

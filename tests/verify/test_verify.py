@@ -70,12 +70,13 @@ FORGERIES = [
     ("inclusion", resealed_root), ("inclusion", added_hash), ("inclusion", about_other_schedule),
     ("chain", no_day_in_the_middle), ("chain", other_day_in_the_middle), ("chain", zip_of_the_middle_changed),
     ("chain", rewritten_first_day), ("chain", no_bundle),
+    ("log-root", log_without_a_day), ("log-root", log_with_another_first_day), ("log-root", no_bundle),
 ]
 # What a step needs to have run before it: steps that the forgery of its test does not touch.
 BEFORE = {
     "authorship": ["signers"], "bag-signature": ["unpack"], "bag-files": ["unpack"], "bag-set": ["unpack"], "bagit": ["unpack"],
     "statement-zip": ["unpack", "statement"], "position": ["statement", "checkpoint"],
-    "inclusion": ["statement", "checkpoint", "position"],
+    "inclusion": ["statement", "checkpoint", "position"], "log-root": ["checkpoint"],
 }
 
 

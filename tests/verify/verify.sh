@@ -107,10 +107,31 @@ done &&
 test -n "$last" && test "$expected" != broken
 }
 
+step_log_root() {
+for each in "$folder"/evidence-*.zip.sigstore.json; do
+  sed -n 's/.*"payload":"\([^"]*\)".*/\1/p' "$each" | openssl base64 -d -A > "$work/each" &&
+  printf '%s %s\n' "$(sed -n 's/.*"log":{"index":\([0-9]*\),.*/\1/p' "$work/each")" \
+    "$({ printf '\000'; cat "$work/each"; } | openssl dgst -sha256 -binary | openssl base64 -A)" || echo broken
+done | sort -n | head -n "$(sed -n 2p "$work/note")" > "$work/leaves" &&
+test "$(cut -d' ' -f1 "$work/leaves")" = "$(seq 0 $(($(sed -n 2p "$work/note") - 1)))" &&
+cut -d' ' -f2 "$work/leaves" > "$work/level" &&
+while [ "$(wc -l < "$work/level")" -gt 1 ]; do
+  while read -r left; do
+    if read -r right; then
+      { printf '\001'; printf '%s' "$left" | openssl base64 -d -A; printf '%s' "$right" | openssl base64 -d -A; } |
+        openssl dgst -sha256 -binary | openssl base64 -A && echo
+    else
+      echo "$left"
+    fi
+  done < "$work/level" > "$work/above" && mv "$work/above" "$work/level"
+done &&
+test "$(cat "$work/level")" = "$(sed -n 3p "$work/note")"
+}
+
 [ $# -gt 0 ] || { echo "usage: verify.sh STEP..." >&2; exit 2; }
 for step in "$@"; do
   case $step in
-  fingerprint | signers | authorship | date | unpack | bag-signature | bag-files | bag-set | bagit | statement | statement-zip | checkpoint | position | inclusion | chain) ;;
+  fingerprint | signers | authorship | date | unpack | bag-signature | bag-files | bag-set | bagit | statement | statement-zip | checkpoint | position | inclusion | chain | log-root) ;;
   *) echo "no step: $step" >&2; exit 2 ;;
   esac
   if "step_$(printf %s "$step" | tr - _)"; then echo "ok      $step"; else echo "FAILED  $step"; exit 1; fi
