@@ -7,7 +7,7 @@ use std::io::Cursor;
 
 use evidenced_bundle::{Check, Limits, UntrustedBundle};
 
-use crate::bag::{DOCUMENT, ID, Run, refusal, trusted, verify, verify_named, zip};
+use crate::bag::{DOCUMENT, ID, Run, key, refusal, trusted, verify, verify_named, zip};
 use crate::raw_zip::{Archive, RawEntry};
 
 fn genuine() -> Archive {
@@ -453,6 +453,76 @@ fn every_hostile_zip_is_refused_by_the_check_that_is_meant_for_it() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(CASES.len() >= 27);
+}
+
+/// Files that nobody without the key can make pass, large where they are read before the signature is known.
+fn unsigned_and_large() -> Vec<(&'static str, Check, Vec<u8>)> {
+    let bomb = RawEntry::deflated("zeros", &vec![0; 400 << 20]);
+    let with = |end: &str| {
+        let (mut zip, mut bomb) = (genuine(), bomb.clone());
+        bomb.rename(&zip.entry(end).name.clone());
+        *zip.entry(end) = bomb;
+        zip.bytes()
+    };
+    let names = |count: u32, name: &dyn Fn(u32) -> String| {
+        let mut zip = genuine();
+        let files = (0..count).map(|number| RawEntry::stored(&within(&name(number)), b""));
+        zip.entries.extend(files);
+        zip.entries.sort_by(|one, two| one.name.cmp(&two.name));
+        zip.bytes()
+    };
+    vec![
+        ("a tag manifest of 400 MB", Check::TagManifest, with("/tagmanifest-sha256.txt")),
+        ("a signature of 400 MB", Check::Signature, with(".sig")),
+        ("a README of 400 MB", Check::TagFiles, with("/README.txt")),
+        ("a manifest of 400 MB", Check::TagFiles, with("/manifest-sha256.txt")),
+        ("a document of 400 MB", Check::Payload, with("/vpc.vpcs.json")),
+        (
+            "as many files as are allowed, with long names",
+            Check::FileSet,
+            names(19_980, &|number| format!("data/{0}/{0}/{number:05}", "x".repeat(80))),
+        ),
+        ("one file more", Check::ZipLimits, names(20_000, &|number| format!("data/{number:05}"))),
+    ]
+}
+
+#[test]
+fn hostile_zip_corpus() {
+    let folder = tempfile::tempdir().unwrap();
+    let changed = CASES.iter().map(|case| {
+        let mut zip = genuine();
+        (case.change)(&mut zip);
+        (case.name, case.check, zip.bytes())
+    });
+    std::fs::write(folder.path().join("key.pem"), key(1).public().to_pem()).unwrap();
+    let mut arguments = vec!["--key".to_owned(), "key.pem".to_owned(), "--json".to_owned()];
+    let mut expected = Vec::new();
+    for (number, (name, check, bytes)) in changed.chain(unsigned_and_large()).enumerate() {
+        std::fs::create_dir(folder.path().join(number.to_string())).unwrap();
+        std::fs::write(folder.path().join(format!("{number}/{ID}.zip")), bytes).unwrap();
+        arguments.push(format!("{number}/{ID}.zip"));
+        expected.push((name, check));
+    }
+    // One process for all of them, with no more address space than 64 MiB, its own code included.
+    let output = std::process::Command::new("sh")
+        .args(["-c", "ulimit -v 65536 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_evidenced-verify")])
+        .args(arguments)
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(5), "{}", String::from_utf8_lossy(&output.stderr));
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(stdout.lines().count(), expected.len());
+    let mut wrong = Vec::new();
+    for ((name, check), line) in expected.iter().zip(stdout.lines()) {
+        let report: serde_json::Value = serde_json::from_str(line).unwrap();
+        let checks = report["checks"].as_array().unwrap();
+        let failed = checks.iter().find(|check| check["outcome"] == "failed");
+        if failed.is_none_or(|failed| failed["name"] != check.name()) {
+            wrong.push(format!("{name}: expected {check}, got {failed:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

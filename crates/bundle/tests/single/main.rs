@@ -11,6 +11,7 @@
 
 mod command;
 mod dates;
+mod hostile;
 mod keys;
 mod log;
 mod mutation;
