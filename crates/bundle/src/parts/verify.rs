@@ -234,12 +234,11 @@ impl Parts {
             if wanted.sha256 != *digest {
                 return Err(VerifyError::in_file(Check::RunFiles, file, "its row has another sha256"));
             }
-            let head = match heads.remove(file) {
-                Some(head) => head,
-                None => {
-                    let reader = opened.files.open(file).map_err(wrap)?;
-                    Head::read(BufReader::with_capacity(CHUNK_BYTES, reader), file)?
-                }
+            let head = if let Some(head) = heads.remove(file) {
+                head
+            } else {
+                let reader = opened.files.open(file).map_err(wrap)?;
+                Head::read(BufReader::with_capacity(CHUNK_BYTES, reader), file)?
             };
             head.agrees(file, &wanted)?;
         }

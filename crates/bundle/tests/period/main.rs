@@ -13,6 +13,7 @@ mod quarter;
 #[expect(dead_code, reason = "the hostile zips of other tests need more of it")]
 #[path = "../it/raw_zip.rs"]
 mod raw_zip;
+mod scale;
 mod scope;
 mod store;
 mod tsa;
