@@ -17,3 +17,4 @@ mod faults;
 mod paging;
 mod publish;
 mod timestamps;
+mod parts;

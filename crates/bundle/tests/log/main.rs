@@ -18,6 +18,7 @@ mod hostile;
 mod merkle;
 mod model;
 mod notes;
+mod parts;
 mod period;
 mod period_hostile;
 mod period_store;
