@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
+use std::num::NonZeroU16;
 
 use evidenced_bundle::{
-    BagId, BundlePath, Content, Digest, Draft, EvidenceKey, Limits, Scope, SealError, Sealed, UtcSecond,
-    prepare,
+    BagId, BundlePath, Content, Digest, Draft, EvidenceKey, Limits, PartDraft, PartOf, Scope, SealError,
+    Sealed, SealedPart, UntrustedBundle, UtcSecond, prepare, seal_part,
 };
 use proptest::prelude::*;
 
-use crate::bag::{DOCUMENT, Files, ID, Run, key, verify};
+use crate::bag::{DOCUMENT, Files, ID, Run, key, trusted, verify};
 
 /// Of `golden` below. It changes when zip or flate2 pack differently: old bundles stay valid, but look at why.
 const GOLDEN: &str = "489919d0029dc983953b56c1dc406e49460aa87345fef11410b234556c81652c";
@@ -202,4 +203,73 @@ proptest! {
         }).collect();
         prop_assert_eq!(read, payload);
     }
+}
+
+/// A part of the files of the tests that belong into one.
+fn part_draft(payload: &Files) -> PartDraft {
+    let one = NonZeroU16::MIN;
+    let Draft { id, organisation, agent, bagging_date, mut files, .. } = draft(payload);
+    files.retain(|path, _| evidenced_bundle::parts::order(path).is_some());
+    PartDraft {
+        id,
+        part: PartOf { number: one, position: one, count: one },
+        organisation,
+        agent,
+        bagging_date,
+        files,
+    }
+}
+
+fn seal_one(draft: PartDraft, limits: &Limits) -> Result<(SealedPart, Vec<u8>), SealError> {
+    let mut zip = Cursor::new(Vec::new());
+    let sealed = seal_part(draft, key(1).public().id(), limits, &mut zip)?;
+    Ok((sealed, zip.into_inner()))
+}
+
+#[test]
+fn the_same_part_gives_the_same_bytes_and_is_what_its_root_verifies() {
+    let payload = Run::complete().payload();
+    let (sealed, zip) = seal_one(part_draft(&payload), &Limits::default()).unwrap();
+    assert_eq!(seal_one(part_draft(&payload), &Limits::default()).unwrap().1, zip);
+    assert_eq!((sealed.entries, sealed.accounts.as_slice()), (9, &["111122223333".to_owned()][..]));
+    let name = sealed.part.file_name();
+    let record = sealed.record(Digest::of(&zip), zip.len().try_into().unwrap());
+
+    let mut root = draft(&payload);
+    root.files.retain(|path, _| evidenced_bundle::parts::order(path).is_none());
+    let (root, _) = seal(root.with_parts(&[record]).unwrap(), &key(1)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(format!("{ID}.zip")), root).unwrap();
+    std::fs::write(folder.path().join(name), zip).unwrap();
+    let bundle =
+        UntrustedBundle::open_path(&folder.path().join(format!("{ID}.zip")), &Limits::default()).unwrap();
+    let mut bundle = bundle.verify(&trusted()).unwrap();
+    assert!(bundle.parts().exceptions().is_empty());
+    assert_eq!(bundle.read(&BundlePath::new(DOCUMENT).unwrap()).unwrap(), payload[DOCUMENT]);
+}
+
+#[test]
+fn parts_and_roots_that_would_not_verify_are_refused() {
+    let payload = Run::complete().payload();
+    let limits = Limits::default();
+    let mut part = part_draft(&payload);
+    part.files.insert(BundlePath::new("data/run.json").unwrap(), Content::Bytes(Vec::new()));
+    assert!(matches!(seal_one(part, &limits), Err(SealError::OtherBag { .. })));
+    let part = PartDraft { organisation: "Two\nlines".into(), ..part_draft(&payload) };
+    assert!(matches!(seal_one(part, &limits), Err(SealError::BagInfo(_))));
+    let part = PartDraft {
+        part: PartOf { number: NonZeroU16::MAX, ..part_draft(&payload).part },
+        ..part_draft(&payload)
+    };
+    assert!(matches!(seal_one(part, &limits), Err(SealError::TooLarge { .. })));
+    let small = Limits { entries: 9, ..limits };
+    assert!(matches!(seal_one(part_draft(&payload), &small), Err(SealError::TooLarge { .. })));
+    // Evidence in the root of a run in parts.
+    let (sealed, zip) = seal_one(part_draft(&payload), &limits).unwrap();
+    let record = sealed.record(Digest::of(&zip), zip.len().try_into().unwrap());
+    let both = draft(&payload).with_parts(&[record]).unwrap();
+    assert!(matches!(seal(both, &key(1)), Err(SealError::OtherBag { .. })));
+    // Without parts nothing is added.
+    let without = draft(&payload).with_parts(&[]).unwrap();
+    assert_eq!(seal(without, &key(1)).unwrap().0, seal(draft(&payload), &key(1)).unwrap().0);
 }

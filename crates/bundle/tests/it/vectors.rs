@@ -70,3 +70,35 @@ fn the_tag_files_of_the_vectors_are_ours_byte_for_byte() {
         assert_eq!(hex, text(vector, "tagmanifest_sig_hex"));
     }
 }
+
+fn parts_vectors() -> Value {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/parts-vectors.json");
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn the_run_in_parts_of_the_vectors_verifies_and_its_list_is_ours_byte_for_byte() {
+    let vectors = parts_vectors();
+    let keys = TrustedKeys::new([evidence_key(&vectors).public().clone()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join(format!("{}.zip", text(&vectors, "id")));
+    std::fs::write(&root, STANDARD.decode(text(&vectors, "zip_base64")).unwrap()).unwrap();
+    for part in vectors["parts"].as_array().unwrap() {
+        let zip = STANDARD.decode(text(part, "zip_base64")).unwrap();
+        std::fs::write(folder.path().join(text(part, "name")), &zip).unwrap();
+        for (name, tag) in part["bag"].as_object().unwrap() {
+            let bytes = tag.as_str().unwrap().as_bytes();
+            match name.as_str() {
+                "bag-info.txt" => assert_eq!(BagInfo::parse(bytes).unwrap().print(), bytes),
+                "manifest-sha256.txt" => assert_eq!(Manifest::parse(bytes).unwrap().print(), bytes),
+                _ => {}
+            }
+        }
+    }
+    let bundle = UntrustedBundle::open_path(&root, &Limits::default()).unwrap().verify(&keys).unwrap();
+    assert_eq!(bundle.zip_sha256().unwrap().to_string(), text(&vectors, "zip_sha256"));
+    assert_eq!((bundle.parts().count, bundle.parts().absent.len()), (3, 0));
+    assert_eq!(bundle.run().cells["complete"], 4);
+    let records: Vec<_> = bundle.part_records().cloned().collect();
+    assert_eq!(evidenced_bundle::parts::print(&records), text(&vectors, "parts_json").as_bytes());
+}
