@@ -585,8 +585,8 @@ fn bags_of_parts_that_lie_are_refused() {
         assert_eq!(check, Check::PartBags, "{file}: {from:?} -> {to:?}: {message}");
         assert!(message.contains(&name(2)), "{message}");
     }
-    for (what, change) in [
-        ("a signature", (|files| drop(files.insert(SIGNATURE.into(), vec![0; 64]))) as fn(&mut Files)),
+    let changes: [(&str, fn(&mut Files)); 6] = [
+        ("a signature", |files| drop(files.insert(SIGNATURE.into(), vec![0; 64]))),
         ("a file in no manifest", |files| drop(files.insert("data/evidence/x.json".into(), Vec::new()))),
         ("no tag manifest", |files| drop(files.remove(TAG_MANIFEST))),
         ("no README", |files| drop(files.remove("README.txt"))),
@@ -595,7 +595,8 @@ fn bags_of_parts_that_lie_are_refused() {
             let path = format!("data/evidence/{SECOND}/eu-west-1/vpc.vpcs.json");
             files.insert(path, b"{}\n".to_vec());
         }),
-    ] {
+    ];
+    for (what, change) in changes {
         let (check, message) = lied(|divided| {
             let mut files = part_files(&id, (2, 3), &divided.parts[1]);
             change(&mut files);
@@ -637,13 +638,14 @@ fn a_part_outside_the_zip_profile_is_refused() {
             divided.zips.insert(1, Archive::new(entries).bytes());
         })
     };
-    for (expected, change) in [
-        ("zip-headers", (|entry| entry.external = 0o120_777 << 16) as fn(&mut RawEntry)),
+    let changes: [(&str, fn(&mut RawEntry)); 5] = [
+        ("zip-headers", |entry| entry.external = 0o120_777 << 16),
         ("zip-headers", |entry| entry.comment = b"x".to_vec()),
         ("zip-headers", |entry| entry.time += 1),
         ("zip-layout", |entry| entry.gap = vec![0; 3]),
         ("zip-content", |entry| (entry.crc, entry.local_crc) = (1, 1)),
-    ] {
+    ];
+    for (expected, change) in changes {
         let (check, message) = lie(change);
         assert_eq!(check, Check::PartBags, "{message}");
         assert!(message.contains(expected), "{expected}: {message}");

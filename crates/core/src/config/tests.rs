@@ -29,6 +29,18 @@ fn what_is_left_out_has_its_default() {
 }
 
 #[test]
+fn a_bag_is_never_larger_than_what_a_verifier_reads() {
+    assert_eq!(parse(SMALL).unwrap().bundle, BagSize { max_entries: 20_000, max_bytes: 1 << 30 });
+    let small = parse(&format!("{SMALL}[bundle]\nmax_entries = 10\nmax_bytes = 65536\n")).unwrap();
+    assert_eq!(small.bundle, BagSize { max_entries: 10, max_bytes: 65_536 });
+    for wrong in ["max_entries = 20001", "max_entries = 9", "max_bytes = 1073741825", "max_bytes = \"1 GiB\""]
+    {
+        let problems = parse(&format!("{SMALL}[bundle]\n{wrong}\n")).unwrap_err();
+        assert!(problems[0].key.starts_with("bundle.max_"), "{wrong}: {problems:?}");
+    }
+}
+
+#[test]
 fn every_problem_comes_at_once_with_its_line_and_key() {
     let text = r#"
 scope = "Prod!"
