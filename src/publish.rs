@@ -27,8 +27,8 @@ use evidenced_bundle::store::{Creation, StoreError};
 use evidenced_bundle::timestamp::Authorities;
 use evidenced_bundle::trust::{Dated, TrustRoot, file_name};
 use evidenced_bundle::{
-    BagId, Digest, KeyId, Kind, Limits, PartId, PartRecord, Scope, SealError, TrustedKeys,
-    UntrustedBundle, UtcSecond, VerifyError, hash_reader, prepare,
+    BagId, Digest, KeyId, Kind, Limits, PartId, PartRecord, Scope, SealError, TrustedKeys, UntrustedBundle,
+    UtcSecond, VerifyError, hash_reader, prepare,
 };
 use evidenced_core::config::Config;
 use evidenced_core::layout::{self, Collector, Missed};

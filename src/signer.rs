@@ -8,8 +8,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use evidenced_bundle::EvidenceKey;
-use evidenced_bundle::log::Signer;
 use evidenced_bundle::key::KeyError;
+use evidenced_bundle::log::Signer;
 use evidenced_core::config::KeySource;
 use tokio::runtime::Handle;
 

@@ -23,9 +23,9 @@ mod trust;
 
 #[cfg(test)]
 pub(crate) use calls::supported;
-pub(crate) use clients::{connector, kms, s3};
 #[cfg(test)]
 pub(crate) use clients::test_client;
+pub(crate) use clients::{connector, kms, s3};
 pub(crate) use failure::chain;
 pub(crate) use role::{AssumeRole, Keys, Secret};
 pub(crate) use source::{AwsError, AwsSource, Caller, RetryMode, Settings};

@@ -8,10 +8,8 @@ use std::io::BufWriter;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
-use evidenced_bundle::{
-    Digest, Draft, Limits, PartRecord, Sealed, hash_reader, prepare, seal_part,
-};
 use evidenced_bundle::log::Signer;
+use evidenced_bundle::{Digest, Draft, Limits, PartRecord, Sealed, hash_reader, prepare, seal_part};
 use evidenced_core::config::BagSize;
 use evidenced_core::layout::{Cut, cut};
 

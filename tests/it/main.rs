@@ -15,6 +15,6 @@ mod determinism;
 mod estate;
 mod faults;
 mod paging;
+mod parts;
 mod publish;
 mod timestamps;
-mod parts;

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use toml::de::DeTable;
 
 use super::reader::{Reader, Table};
-use super::{AccountEntry, Aws, BagSize, Checks, Collect, Config, KeySource, Organization, RetryMode, Role, Signing};
+use super::{
+    AccountEntry, Aws, BagSize, Checks, Collect, Config, KeySource, Organization, RetryMode, Role, Signing,
+};
 use crate::gaps::AcceptedGap;
 use crate::item::catalogue;
 use crate::pattern::matches;
