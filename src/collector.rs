@@ -280,7 +280,8 @@ async fn blocking<T: Send + 'static>(
     Ok(worked.await?)
 }
 
-fn aws_settings(loaded: &Loaded, id: &BagId, overrides: Overrides) -> aws::Settings {
+/// How AWS is called for a run, or for the store alone.
+pub(crate) fn aws_settings(loaded: &Loaded, id: &BagId, overrides: Overrides) -> aws::Settings {
     let config = &loaded.config;
     aws::Settings {
         profile: overrides.profile.or_else(|| config.aws.profile.clone()),

@@ -15,12 +15,12 @@ use evidenced_bundle::period_bundle::{
 use evidenced_bundle::shelf::StoreShelf;
 use evidenced_bundle::store::{Creation, LogStore};
 use evidenced_bundle::{
-    Digest, PeriodId, PeriodName, PeriodShelf, Scope, Span, UtcSecond, hash_reader, span,
+    BagId, Digest, Kind, PeriodId, PeriodName, PeriodShelf, Scope, Span, UtcSecond, hash_reader, span,
 };
 
 use super::exit::{EXCEPTIONS, Failed, INTERNAL, NOT_GENUINE, TRY_AGAIN, USAGE};
 use super::{print, verify_page};
-use crate::collector::Loaded;
+use crate::collector::{self, CollectError, Loaded, Overrides};
 use crate::store;
 
 const REPORT_BYTES: u64 = 64 << 20;
@@ -97,8 +97,12 @@ fn run_build(arguments: &Build) -> Result<u8, Failed> {
         agent: concat!("evidenced ", env!("CARGO_PKG_VERSION")).to_owned(),
         limit_bytes: PERIOD_BYTES,
     };
-    let store = store::open(&loaded);
     let target = Target::of(arguments.output.as_deref(), &loaded, &request.id);
+    // A bucket answers on the runtime's thread; what asks it is on this one.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let id = BagId::new(request.id.scope().clone(), request.span.start(), Kind::Manual);
+    let settings = collector::aws_settings(&loaded, &id, Overrides::default());
+    let store = runtime.block_on(store::open(&loaded, &settings)).map_err(CollectError::Door)?;
     let made = target.make(store.as_ref(), &request, &extras);
     target.clean()?;
     let Made { built, sha256 } = made?;
