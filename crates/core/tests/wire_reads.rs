@@ -109,7 +109,7 @@ fn a_list_takes_every_child_and_names_the_odd_ones() {
 }
 
 #[test]
-fn big_integers_survive() {
+fn big_integer_survives() {
     for digits in ["9007199254740993", "18446744073709551615", "-9223372036854775809"] {
         let body = format!(r#"{{"WebACL":{{"Capacity":{digits},"zzNew":{digits}}}}}"#);
         let converted = read("wafv2", "GetWebACL", &body);
