@@ -190,15 +190,14 @@ impl Publisher {
         let signing = &config.signing;
         let evidence = signer::open(loaded, settings, &signing.evidence_key).await?;
         let origin = || KeyName::new(&*signing.origin).ok_or(PublishError::Origin(signing.origin.clone()));
-        let log = match &signing.log_key {
-            Some(source) => Some((origin()?, signer::open(loaded, settings, source).await?)),
-            None => {
-                tracing::warn!(
-                    "no [signing] log_key: bundles are stored without the log and without sidecars; an auditor sees \
-                     who signed each bundle, not that none was left out, replaced or back-dated"
-                );
-                None
-            }
+        let log = if let Some(source) = &signing.log_key {
+            Some((origin()?, signer::open(loaded, settings, source).await?))
+        } else {
+            tracing::warn!(
+                "no [signing] log_key: bundles are stored without the log and without sidecars; an auditor sees \
+                 who signed each bundle, not that none was left out, replaced or back-dated"
+            );
+            None
         };
         let trusted = trusted(loaded)?;
         if let Some(trusted) = &trusted {

@@ -58,7 +58,7 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failed> {
         made.key_id,
         made.public.display(),
     );
-    text.push_str(&match made.fingerprint {
+    let next = match made.fingerprint {
         Some(fingerprint) => format!(
             "  trust root   {}, version 1\n  fingerprint  {fingerprint}\n\n\
              One holder of one signs this trust root, with {}: that is for a trial.\n\
@@ -81,7 +81,8 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failed> {
             made.public.display(),
             dir.join("keys/log.pub.pem").display(),
         ),
-    });
+    };
+    text.push_str(&next);
     print(text.as_bytes())
 }
 

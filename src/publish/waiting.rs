@@ -172,7 +172,7 @@ impl Waiting {
             let damaged = || SpoolError::Damaged { path, expected: "the digest of a zip and its name" };
             wanted.push(id.zip(digest).ok_or_else(damaged)?);
         }
-        wanted.sort_by(|(a, _), (b, _)| (a.slot(), a.kind()).cmp(&(b.slot(), b.kind())));
+        wanted.sort_by_key(|(id, _)| (id.slot(), id.kind()));
         Ok(wanted)
     }
 
