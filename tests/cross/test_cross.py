@@ -13,6 +13,7 @@ import subprocess
 
 import pytest
 
+import quarter
 import tools
 from desk import (
     EVIDENCE_FILE, Authority, Desk, about_other_bytes, added_hash, changed_evidence, changed_root, changed_statement,
@@ -293,3 +294,22 @@ def table():
 
 def test_the_document_has_this_table():
     assert table() in (ROOT / "docs" / "VERIFY.md").read_text(encoding="utf-8"), table()
+
+
+# --- a period, in both browsers --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("browser", ["chromium", "firefox"])
+@pytest.mark.parametrize("forged", [False, True], ids=["good", "forged"])
+def test_a_period_is_judged_alike_in_every_browser(request, tmp_path, browser, forged):
+    slots = [(slot, "complete") for slot in quarter.days("2026-07-01", "2026-07-05")]
+    made = quarter.period(slots, "2026-07-01", "2026-07-05", "week")
+    if forged:
+        made["files"][f"data/bundles/{made['made'][2]['id']}.zip"] += b"x"
+    verifier = request.getfixturevalue(browser)()
+    verifier.tab.choose("#files", [quarter.write(tmp_path, made)])
+    verifier.tab.wait("keys.root && document.body.dataset.state === 'done'")
+    verifier.tab.fill("#typed-root", quarter.trust_root()[1])
+    sheet = verifier.sheets()[0]
+    assert (sheet["result"], sheet.get("failed")) == (("not-genuine", "bundles") if forged else ("genuine", None))
+    verifier.tab.close()
