@@ -128,7 +128,7 @@ function runTable(title, rows) {
   ];
   return el(
     "div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title },
-    el("table", {}, el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))),
+    el("table", { class: "runs" }, el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))),
       el("tbody", {}, rows.slice(0, DRAWN).map((row) => el("tr", {}, cells(row).map((text) => el("td", {}, printable(text))))))),
   );
 }
