@@ -10,6 +10,7 @@ mod init;
 mod items;
 mod keygen;
 mod period;
+mod run;
 mod summary;
 mod trust;
 mod verify;
@@ -63,6 +64,10 @@ enum Command {
     Init(init::Arguments),
     /// Collect once and store a signed bundle.
     Collect(collect::Arguments),
+    /// Run for years: a snapshot at every slot of the schedule. Stops on SIGTERM; SIGUSR1 starts an extra run.
+    Run(run::Arguments),
+    /// Ask a running service whether it is well: for the health check of a container.
+    Health(run::HealthArguments),
     /// Verify bundles: that they are what the holder of a key signed, and what is missing in them.
     Verify(verify::Arguments),
     /// Print the verifier for browsers: one file that works without a network.
@@ -134,6 +139,8 @@ fn run(cli: Cli) -> Result<u8, Failed> {
         Command::Demo(arguments) => demo::run(&arguments, quiet),
         Command::Init(arguments) => init::run(arguments),
         Command::Collect(arguments) => collect::run(&arguments, quiet),
+        Command::Run(arguments) => run::run(arguments),
+        Command::Health(arguments) => run::health(&arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::VerifyPage => verify_page::run(),
         Command::Period { command } => period::run(&command),

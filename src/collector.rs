@@ -112,6 +112,8 @@ pub(crate) struct Overrides {
     pub(crate) profile: Option<String>,
     /// Keys instead of the standard chain (the demonstration's).
     pub(crate) keys: Option<Keys>,
+    /// The lease under which a slot is collected.
+    pub(crate) fence: Option<u64>,
 }
 
 /// A bundle in the store, and what is in it.
@@ -149,8 +151,10 @@ pub(crate) async fn collect(
 ) -> Result<Stored, CollectError> {
     let config = &loaded.config;
     let key = id.store_key();
-    let settings = aws_settings(loaded, &id, overrides);
-    let publisher = Publisher::open(loaded, &settings).await?;
+    let fence = overrides.fence;
+    let settings = aws_settings(loaded, Some(&id), overrides);
+    let mut publisher = Publisher::open(loaded, &settings).await?;
+    publisher.under(fence);
     // A scheduled slot is preceded by every slot before it; an extra run, by all but the last one that is due.
     let until = match id.kind() {
         Kind::Manual => config.schedule.at_or_before(id.slot().unix()).unwrap_or(i64::MIN),
@@ -280,8 +284,8 @@ async fn blocking<T: Send + 'static>(
     Ok(worked.await?)
 }
 
-/// How AWS is called for a run, or for the store alone.
-pub(crate) fn aws_settings(loaded: &Loaded, id: &BagId, overrides: Overrides) -> aws::Settings {
+/// How AWS is asked, for a run or for the store alone.
+pub(crate) fn aws_settings(loaded: &Loaded, id: Option<&BagId>, overrides: Overrides) -> aws::Settings {
     let config = &loaded.config;
     aws::Settings {
         profile: overrides.profile.or_else(|| config.aws.profile.clone()),
@@ -289,7 +293,7 @@ pub(crate) fn aws_settings(loaded: &Loaded, id: &BagId, overrides: Overrides) ->
         endpoint_url: config.aws.endpoint_url.clone(),
         ca_bundle: config.aws.ca_bundle.as_deref().map(|path| loaded.resolve(path)),
         home_region: config.aws.home_region.clone(),
-        slot_compact: id.slot().compact(),
+        slot_compact: id.map_or_else(|| "service".to_owned(), |id| id.slot().compact()),
         concurrency: config.collect.concurrency,
         quota_share: config.collect.quota_share,
         attempt_timeout: Duration::from_millis(config.collect.attempt_timeout_ms),

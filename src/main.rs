@@ -6,6 +6,7 @@
 mod aws;
 mod cli;
 mod collector;
+mod daemon;
 mod logging;
 mod publish;
 mod signer;

@@ -174,6 +174,7 @@ pub(crate) fn collector(trusted: Option<&Trusted>) -> Result<Collector, PublishE
         version: env!("CARGO_PKG_VERSION").to_owned(),
         image,
         trust_root: trusted.map(Trusted::in_force),
+        fence: None,
     })
 }
 
@@ -234,6 +235,29 @@ impl Publisher {
     /// Who collects, for the bag.
     pub(crate) fn collector(&self) -> &Collector {
         &self.collector
+    }
+
+    /// The lease under which the next bundle is collected goes into it.
+    pub(crate) fn under(&mut self, fence: Option<u64>) {
+        self.collector.fence = fence;
+    }
+
+    /// The newest scheduled slot that the log has, seconds since 1970; without a log, that the store has.
+    pub(crate) fn newest(&self) -> Result<Option<i64>, PublishError> {
+        let stamp = |signature: &[u8; 64]| self.stamp(signature);
+        if let Some(mut log) = self.log(&stamp)? {
+            return Ok(log.newest_scheduled()?.map(|statement| statement.snapshot.id.slot().unix()));
+        }
+        let keys = self.store.list("bundles/")?;
+        let ids = keys.iter().filter_map(|key| BagId::parse(key.rsplit('/').next()?.strip_suffix(".zip")?));
+        Ok(ids.filter(|id| id.kind() == Kind::Schedule).map(|id| id.slot().unix()).max())
+    }
+
+    /// What waits in the spool: how many sealed bundles, the slot of the oldest, and how many tokens.
+    pub(crate) fn waiting(&self) -> Result<(usize, Option<i64>, usize), PublishError> {
+        let sealed = self.in_order()?;
+        let tokens = self.spool.wanted_tokens()?.len();
+        Ok((sealed.len(), sealed.first().map(|id| id.slot().unix()), tokens))
     }
 
     /// Whether the store has a bundle.

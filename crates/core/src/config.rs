@@ -38,6 +38,8 @@ pub struct Config {
     pub spool: String,
     /// Keys and the log's origin.
     pub signing: Signing,
+    /// `[service]`.
+    pub service: Service,
     /// Accounts and regions.
     pub aws: Aws,
     /// Gaps that are expected.
@@ -76,6 +78,19 @@ pub struct TrustRootInForce {
     pub version: u32,
     /// SHA-256 of its statement.
     pub sha256: Digest,
+}
+
+/// `[service]`: how `evidenced run` behaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Where health and metrics are answered.
+    pub listen: std::net::SocketAddr,
+    /// Starts are put off by up to this, in seconds.
+    pub jitter_seconds: u32,
+    /// The bound on a run, and the life of its lease, in milliseconds.
+    pub max_run_ms: u64,
+    /// How long a run may go on after SIGTERM, in milliseconds.
+    pub shutdown_grace_ms: u64,
 }
 
 /// Where a signing key is.

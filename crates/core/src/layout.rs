@@ -47,12 +47,14 @@ pub struct Collector {
     pub image: Option<Digest>,
     /// The trust root in force, where one is configured.
     pub trust_root: Option<TrustRootInForce>,
+    /// The number of the lease under which the slot is collected, where there is one.
+    pub fence: Option<u64>,
 }
 
 impl Collector {
     /// This version, and nothing else is known.
     pub fn new(version: impl Into<String>) -> Self {
-        Self { version: version.into(), image: None, trust_root: None }
+        Self { version: version.into(), image: None, trust_root: None, fence: None }
     }
 
     /// `collector` in `run.json`: what the statement of the bundle says of its maker.
@@ -164,6 +166,9 @@ fn run_files(
         ("cellFiles", json!(names))
     };
     if let Some(members) = run.as_object_mut() {
+        if let Some(fence) = collector.fence {
+            members.insert("lease".to_owned(), json!({ "fence": fence }));
+        }
         members.insert(name.to_owned(), value);
     }
     files.push(("data/run.json".to_owned(), line(&run)));

@@ -1,13 +1,14 @@
 //! The sections of the file, key by key, with what each accepts.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde_json::{Value, json};
 use toml::de::DeTable;
 
 use super::reader::{Reader, Table};
 use super::{
-    AccountEntry, Aws, BagSize, Checks, Collect, Config, KeySource, Organization, RetryMode, Role, Signing,
+    AccountEntry, Aws, BagSize, Checks, Collect, Config, KeySource, Organization, RetryMode, Role, Service, Signing,
 };
 use crate::gaps::AcceptedGap;
 use crate::item::catalogue;
@@ -39,6 +40,7 @@ pub(super) fn config<'a>(reader: &mut Reader<'a>, root: &'a DeTable<'a>) -> Opti
     let store = super::store::read(reader, &mut top);
     let spool = spool(reader, &mut top);
     let signing = signing(reader, &mut top);
+    let service = service(reader, &mut top);
     let aws = aws(reader, &mut top);
     let accepted_gaps = accepted_gaps(reader, &mut top);
     let collect = collect(reader, &mut top);
@@ -54,6 +56,7 @@ pub(super) fn config<'a>(reader: &mut Reader<'a>, root: &'a DeTable<'a>) -> Opti
         store,
         spool,
         signing,
+        service,
         aws,
         accepted_gaps,
         collect,
@@ -115,6 +118,27 @@ fn signing<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Signing {
     reader.finish(&table);
     Signing { origin, evidence_key, log_key, trust_root, timestamp_urls }
 }
+
+fn service<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Service {
+    let mut table = reader.table(top, "service");
+    let listen = reader.text(&mut table, "listen");
+    let listen = listen.map_or(Ok(LISTEN), |text| text.parse()).unwrap_or_else(|_| {
+        reader.refuse(&table, "listen", "expected an address and a port, such as \"127.0.0.1:9464\"");
+        LISTEN
+    });
+    let jitter_seconds = reader.duration(&mut table, "jitter", 0) / 1000;
+    let max_run_ms = reader.duration(&mut table, "max_run", 2 * 3_600_000);
+    if max_run_ms < 1000 {
+        reader.refuse(&table, "max_run", "must be a second or more: it is the life of a lease");
+    }
+    let shutdown_grace_ms = reader.duration(&mut table, "shutdown_grace", 20_000);
+    reader.finish(&table);
+    let jitter_seconds = u32::try_from(jitter_seconds).unwrap_or(u32::MAX);
+    Service { listen, jitter_seconds, max_run_ms, shutdown_grace_ms }
+}
+
+/// Loopback: health and metrics are nobody else's business unless the configuration says so.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 
 fn aws<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Aws {
     let mut table = reader.table(top, "aws");

@@ -1,0 +1,174 @@
+//! `status/<scope>.json`: the last slots, for people who have no shell where the service runs.
+//!
+//! The one page of a store, beside the checkpoint, that is overwritten. It is a convenience and proves nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use evidenced_bundle::BagId;
+use evidenced_bundle::store::{LogStore, Replacement, StoreError};
+use evidenced_core::moment;
+use serde::{Deserialize, Serialize};
+
+use super::metrics::RunNumbers;
+use crate::collector::Stored;
+
+/// Slots that are kept on the page.
+const ENTRIES: usize = 100;
+/// How often a page that another task writes too is tried.
+const ATTEMPTS: usize = 5;
+
+/// What the page is about.
+#[derive(Debug)]
+pub(crate) struct About {
+    pub(crate) scope: String,
+    pub(crate) schedule: String,
+    /// When the next slot is due, seconds since 1970.
+    pub(crate) next: i64,
+    /// When the page is written.
+    pub(crate) at: i64,
+}
+
+/// One bundle on the page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Entry {
+    id: String,
+    status: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_index: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    gaps: u64,
+}
+
+/// The page.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    scope: String,
+    schedule: String,
+    version: String,
+    written_at: String,
+    next_slot: String,
+    bundles: Vec<Entry>,
+}
+
+impl Entry {
+    /// A bundle that is in the store.
+    pub(crate) fn of(stored: &Stored) -> Self {
+        Self {
+            id: stored.published.id.to_string(),
+            status: stored.snapshot.status().to_owned(),
+            log_index: stored.published.leaf.as_ref().map(|leaf| leaf.index),
+            sha256: Some(stored.sha256.to_string()),
+            bytes: Some(stored.bytes),
+            gaps: stored.snapshot.open_gaps().count().try_into().unwrap_or(u64::MAX),
+        }
+    }
+
+    fn missed(id: &BagId) -> Self {
+        let status = "missed".to_owned();
+        Self { id: id.to_string(), status, log_index: None, sha256: None, bytes: None, gaps: 0 }
+    }
+}
+
+/// What a run ended with, as numbers.
+pub(crate) fn numbers(stored: &Stored, took: Duration, now: i64) -> RunNumbers {
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let mut cells: BTreeMap<&'static str, i64> = BTreeMap::new();
+    for row in &stored.snapshot.rows {
+        *cells.entry(row.status.word()).or_insert(0) += 1;
+    }
+    let of = |word: &str| cells.get(word).copied().unwrap_or(0);
+    let whole = of("complete") + of("not-enabled") + of("not-offered");
+    let planned = whole + of("partial") + of("denied") + of("failed");
+    let share = |part: i64| f64::from(i32::try_from(part).unwrap_or(i32::MAX));
+    RunNumbers {
+        result: if stored.snapshot.open_gaps().next().is_some() { "partial" } else { "complete" },
+        ended: now,
+        seconds: took.as_secs_f64(),
+        gaps: (count(stored.snapshot.open_gaps().count()), 0),
+        coverage: if planned == 0 { 1.0 } else { share(whole) / share(planned) },
+        cells,
+        bytes: i64::try_from(stored.bytes).unwrap_or(i64::MAX),
+    }
+}
+
+/// Adds bundles to the page, newest first.
+pub(crate) fn write(
+    store: &dyn LogStore,
+    about: &About,
+    missed: &[BagId],
+    entry: Entry,
+) -> Result<(), StoreError> {
+    let key = format!("status/{}.json", about.scope);
+    let fresh: Vec<Entry> = std::iter::once(entry).chain(missed.iter().rev().map(Entry::missed)).collect();
+    for _ in 0..ATTEMPTS {
+        let (before, version) = match store.get(&key)? {
+            Some((bytes, version)) => (serde_json::from_slice::<Page>(&bytes).ok(), Some(version)),
+            None => (None, None),
+        };
+        let old = before.map(|page| page.bundles).unwrap_or_default();
+        let old = old.into_iter().filter(|old| !fresh.iter().any(|new| new.id == old.id));
+        let page = Page {
+            scope: about.scope.clone(),
+            schedule: about.schedule.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            written_at: moment::seconds(about.at),
+            next_slot: moment::seconds(about.next),
+            bundles: fresh.iter().cloned().chain(old).take(ENTRIES).collect(),
+        };
+        let mut bytes =
+            serde_json::to_vec_pretty(&page).map_err(|error| StoreError::new("write", &key, error))?;
+        bytes.push(b'\n');
+        if store.replace(&key, &bytes, version.as_ref())? == Replacement::Replaced {
+            return Ok(());
+        }
+    }
+    Err(StoreError::new("write", &key, "another task writes it all the time"))
+}
+
+#[cfg(test)]
+mod tests {
+    use evidenced_bundle::store::FolderLogStore;
+
+    use super::*;
+
+    #[test]
+    fn the_page_keeps_the_newest_bundles_once_each() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FolderLogStore::new(folder.path());
+        for day in 1..=120_i64 {
+            let at = 1_790_000_000 + day * 86_400;
+            let about =
+                About { scope: "prod".to_owned(), schedule: "0 2 * * *".to_owned(), next: at + 86_400, at };
+            let entry = Entry {
+                id: format!("evidence-{day}"),
+                status: "complete".to_owned(),
+                log_index: Some(0),
+                sha256: None,
+                bytes: None,
+                gaps: 0,
+            };
+            write(&store, &about, &[], entry.clone()).unwrap();
+            write(&store, &about, &[], entry).unwrap();
+        }
+        let (bytes, _) = store.get("status/prod.json").unwrap().unwrap();
+        let page: Page = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(page.bundles.len(), ENTRIES);
+        assert_eq!(page.bundles[0].id, "evidence-120");
+        assert_eq!(page.bundles[99].id, "evidence-21");
+        store
+            .replace(
+                "status/prod.json",
+                b"not a page",
+                Some(&store.get("status/prod.json").unwrap().unwrap().1),
+            )
+            .unwrap();
+        let about = About { scope: "prod".to_owned(), schedule: "0 2 * * *".to_owned(), next: 1, at: 0 };
+        write(&store, &about, &[], page.bundles[0].clone()).unwrap();
+    }
+}
