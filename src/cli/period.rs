@@ -100,8 +100,7 @@ fn run_build(arguments: &Build) -> Result<u8, Failed> {
     let target = Target::of(arguments.output.as_deref(), &loaded, &request.id);
     // A bucket answers on the runtime's thread; what asks it is on this one.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let id = BagId::new(request.id.scope().clone(), request.span.start(), Kind::Manual);
-    let settings = collector::aws_settings(&loaded, &id, Overrides::default());
+    let settings = collector::aws_settings(&loaded, None, Overrides::default());
     let store = runtime.block_on(store::open(&loaded, &settings)).map_err(CollectError::Door)?;
     let made = target.make(store.as_ref(), &request, &extras);
     target.clean()?;

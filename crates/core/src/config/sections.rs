@@ -8,7 +8,8 @@ use toml::de::DeTable;
 
 use super::reader::{Reader, Table};
 use super::{
-    AccountEntry, Aws, BagSize, Checks, Collect, Config, KeySource, Organization, RetryMode, Role, Service, Signing,
+    AccountEntry, Aws, BagSize, Checks, Collect, Config, KeySource, Organization, RetryMode, Role, Service,
+    Signing,
 };
 use crate::gaps::AcceptedGap;
 use crate::item::catalogue;
