@@ -121,7 +121,8 @@ fn lacks(document: &Document, name: &str, operation: &str, need: &Need, lacks: &
         }
     }
     // A later call is not made when the one that it depends on failed: that silence says nothing.
-    if let (false, Some((service, cause, code))) = (asked, failed) {
+    // Where the policy resolves failures itself, it knows which resources have no answer.
+    if let (false, Need::Fields(_), Some((service, cause, code))) = (asked, need, failed) {
         let reason = format!("{name}: {operation} was not asked: {service} {cause} failed: {code}");
         lacks.push(Lack { reason, pointer: None, marks: BTreeSet::new() });
     }

@@ -1,0 +1,61 @@
+# METADATA
+# title: Application load balancers redirect HTTP to HTTPS
+# description: >-
+#   Every rule of every HTTP listener, the default one and the others, must redirect to HTTPS on a port that
+#   speaks it. One forward fails the load balancer, whatever its other rules do. A load balancer without an HTTP
+#   listener passes.
+# custom:
+#   version: 1
+#   scope: region
+#   severity: high
+#   criteria: [CC6.7]
+#   inputs:
+#     elb.load-balancers:
+#       DescribeLoadBalancers: [LoadBalancers.LoadBalancerArn, LoadBalancers.Type]
+#       DescribeListeners: [Listeners.ListenerArn, Listeners.LoadBalancerArn, Listeners.Protocol, Listeners.Port]
+#       DescribeRules: resolved
+#   parameters:
+#     fixed_response:
+#       description: "whether an HTTP listener may answer by itself: nothing is forwarded"
+#       kind: boolean
+#       guide: true
+#       aws: false
+#   remediation: Make every rule of the HTTP listener a redirect to HTTPS port 443, or delete the listener.
+#   references: [https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-1]
+#   also:
+#     securityhub: [ELB.1]
+#     config: [ALB_HTTP_TO_HTTPS_REDIRECTION_CHECK]
+#     prowler: [elbv2_ssl_listeners]
+package evidenced.checks.lb_http_redirects
+
+application := [balancer | some balancer in data.lib.listeners.balancers; balancer.value.Type == "application"]
+
+subjects contains balancer.value.LoadBalancerArn if some balancer in application
+
+plain := [listener | some listener in data.lib.listeners.all; listener.value.Protocol == "HTTP"]
+
+findings contains finding if {
+	some listener in plain
+	some leak in data.lib.listeners.leaks(listener.value)
+	finding := {
+		"subject": listener.value.LoadBalancerArn,
+		"status": "fail",
+		"reason": concat("", [
+			"HTTP port ", format_int(listener.value.Port, 10), ": rule ", leak.priority, " (", leak.rule, ") ", leak.why,
+		]),
+		"observed": leak.why,
+		"expected": "redirect by 301 or 302 to HTTPS on a port that has it",
+		"pointers": [listener.at, leak.at],
+	}
+}
+
+findings contains finding if {
+	some listener in plain
+	count(data.lib.listeners.answered(listener.value)) == 0
+	finding := {
+		"subject": listener.value.LoadBalancerArn,
+		"status": "unknown",
+		"reason": concat("", ["HTTP port ", format_int(listener.value.Port, 10), ": its rules could not be read"]),
+		"pointers": [listener.at],
+	}
+}

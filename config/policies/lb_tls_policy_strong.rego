@@ -1,0 +1,73 @@
+# METADATA
+# title: TLS listeners take strong protocols only
+# description: >-
+#   Under guide the policy's protocols, as DescribeSSLPolicies tells them, must be among TLSv1.2 and TLSv1.3;
+#   under aws its name must be in the dated list of ELB.17. All HTTPS and TLS listeners.
+# custom:
+#   version: 1
+#   scope: region
+#   severity: high
+#   criteria: [CC6.7]
+#   inputs:
+#     elb.load-balancers:
+#       DescribeListeners: [Listeners.ListenerArn, Listeners.LoadBalancerArn, Listeners.Protocol]
+#       DescribeLoadBalancers: [LoadBalancers.LoadBalancerArn]
+#       DescribeSSLPolicies: [SslPolicies.Name, SslPolicies.SslProtocols]
+#   parameters:
+#     by:
+#       description: what is judged, protocols or names
+#       kind: text
+#       guide: "protocols"
+#       aws: "names"
+#     protocols:
+#       description: protocols that pass
+#       kind: texts
+#       default: ["TLSv1.2", "TLSv1.3"]
+#   remediation: Set the listener's policy to ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09.
+#   references: [https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-17]
+#   also:
+#     securityhub: [ELB.17]
+#     prowler: [elbv2_insecure_ssl_ciphers]
+package evidenced.checks.lb_tls_policy_strong
+
+secure := [listener | some listener in data.lib.listeners.all; listener.value.Protocol in {"HTTPS", "TLS"}]
+
+policies := data.lib.evidence.entries("elb.load-balancers", "DescribeSSLPolicies", "SslPolicies")
+
+subjects contains listener.value.ListenerArn if some listener in secure
+
+described(name) := [policy.value.SslProtocols | some policy in policies; policy.value.Name == name]
+
+findings contains finding if {
+	some listener in secure
+	input.parameters.by == "protocols"
+	some protocols in described(listener.value.SslPolicy)
+	weak := [protocol | some protocol in protocols; not protocol in input.parameters.protocols]
+	count(weak) > 0
+	finding := found(listener, "fail", concat("", [listener.value.SslPolicy, " allows ", concat(", ", weak)]), protocols)
+}
+
+findings contains finding if {
+	some listener in secure
+	input.parameters.by == "protocols"
+	name := object.get(listener.value, "SslPolicy", "no policy")
+	count(described(name)) == 0
+	finding := found(listener, "unknown", concat(" ", [name, "is not described"]), name)
+}
+
+findings contains finding if {
+	some listener in secure
+	input.parameters.by == "names"
+	name := object.get(listener.value, "SslPolicy", "no policy")
+	not name in data.lists.elb17_policies.names
+	finding := found(listener, "fail", concat(" ", [name, "is not in the list of ELB.17 of", data.lists.elb17_policies.date]), name)
+}
+
+found(listener, status, why, observed) := {
+	"subject": listener.value.ListenerArn,
+	"status": status,
+	"reason": why,
+	"observed": observed,
+	"expected": {"protocols": input.parameters.protocols, "by": input.parameters.by},
+	"pointers": [listener.at],
+}

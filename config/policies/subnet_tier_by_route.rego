@@ -1,0 +1,109 @@
+# METADATA
+# title: Subnets have the routes of their tier
+# description: >-
+#   A subnet's route table is the one that it is associated with, else the main one of its VPC. It is public by
+#   a live route to an internet gateway, egress by one to anything else that leaves, and isolated otherwise.
+#   Data must be isolated, applications not public, and public subnets hold load balancers and gateways only.
+# custom:
+#   version: 1
+#   scope: region
+#   severity: high
+#   criteria: [CC6.6]
+#   inputs:
+#     vpc.subnets:
+#       DescribeSubnets: [Subnets.SubnetId, Subnets.VpcId]
+#     vpc.route-tables:
+#       DescribeRouteTables: [RouteTables.RouteTableId, RouteTables.VpcId, RouteTables.Routes]
+#     vpc.network-interfaces:
+#       DescribeNetworkInterfaces: [NetworkInterfaces.NetworkInterfaceId]
+#   parameters:
+#     classes:
+#       description: classes that a tier may have
+#       kind: texts-by-name
+#       default: {"lb": ["public", "egress", "isolated"], "app": ["egress", "isolated"], "db": ["isolated"]}
+#     public_types:
+#       description: types of network interface that may be in a public subnet
+#       kind: texts
+#       default: ["nat_gateway", "network_load_balancer", "gateway_load_balancer", "vpc_endpoint"]
+#     tag:
+#       description: key of the tag that names the tier of a subnet
+#       kind: text
+#       default: "Tier"
+#     values:
+#       description: values of that tag, lower case, by tier
+#       kind: texts-by-name
+#       default: {"lb": ["lb", "alb", "web", "public"], "app": ["app", "application", "private"], "db": ["db", "data", "database"]}
+#   remediation: Associate the subnet with the route table of its tier.
+#   references: [https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Route_Tables.html]
+#   also:
+#     prowler: [vpc_subnet_separate_private_public]
+package evidenced.checks.subnet_tier_by_route
+
+subjects contains subnet.value.SubnetId if some subnet in data.lib.routes.subnets
+
+# What is in a subnet, by its network interfaces.
+inside(id) := [interface | some interface in data.lib.roles.interfaces; interface.value.SubnetId == id]
+
+holds_data(id) if {
+	some interface in inside(id)
+	data.lib.roles.belongs(interface.value) == "db"
+}
+
+# The tier that a subnet is for: its tag, else the data stores in it.
+tier(subnet) := data.lib.roles.tagged(subnet)
+
+tier(subnet) := "db" if {
+	not data.lib.roles.tagged(subnet)
+	holds_data(subnet.SubnetId)
+}
+
+findings contains finding if {
+	some subnet in data.lib.routes.subnets
+	not data.lib.routes.table_of(subnet.value)
+	finding := {
+		"subject": subnet.value.SubnetId,
+		"status": "unknown",
+		"reason": "no route table of its VPC is known",
+		"pointers": [subnet.at],
+	}
+}
+
+findings contains finding if {
+	some subnet in data.lib.routes.subnets
+	table := data.lib.routes.table_of(subnet.value)
+	class := data.lib.routes.class(table.value)
+	finding := found(subnet, table, "pass", concat("", ["is ", class, " by ", table.value.RouteTableId]), class)
+}
+
+findings contains finding if {
+	some subnet in data.lib.routes.subnets
+	table := data.lib.routes.table_of(subnet.value)
+	class := data.lib.routes.class(table.value)
+	role := tier(subnet.value)
+	not class in input.parameters.classes[role]
+	finding := found(subnet, table, "fail", concat("", ["is of tier ", role, " and ", class, " by ", table.value.RouteTableId]), class)
+}
+
+# A public subnet is for load balancers and gateways.
+findings contains finding if {
+	some subnet in data.lib.routes.subnets
+	table := data.lib.routes.table_of(subnet.value)
+	data.lib.routes.class(table.value) == "public"
+	some interface in inside(subnet.value.SubnetId)
+	not belongs(interface.value)
+	why := concat("", ["is public and holds ", interface.value.NetworkInterfaceId, ", of neither a load balancer nor a gateway"])
+	finding := found(subnet, table, "fail", why, "public")
+}
+
+belongs(interface) if data.lib.roles.belongs(interface) == "lb"
+
+belongs(interface) if interface.InterfaceType in input.parameters.public_types
+
+found(subnet, table, status, why, class) := {
+	"subject": subnet.value.SubnetId,
+	"status": status,
+	"reason": why,
+	"observed": class,
+	"expected": input.parameters.classes,
+	"pointers": [subnet.at, table.at],
+}
