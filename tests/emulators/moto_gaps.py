@@ -1,7 +1,7 @@
 """Answers for the calls of the evidence table that moto 5.2.1 does not have, in AWS's form.
 
 Promises: state comes from moto's own backends (what was created there is what is told), the rest is a function of
-it, so two calls in a row say the same. Calls that moto has are left alone, save three whose answer AWS would never
+it, so two calls in a row say the same. Calls that moto has are left alone, save four whose answer AWS would never
 give (said where they are). Refused: anything that would hide a member or a call from the collector; these are answers
 for a test, not a model of AWS.
 """
@@ -14,7 +14,9 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.responses import EC2Response
 from moto.ec2.responses.availability_zones_and_regions import AvailabilityZonesAndRegions
 from moto.ec2.responses.transit_gateway_route_tables import TransitGatewayRouteTable
+from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.exceptions import NoSuchBucketPolicy
+from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
 from moto.wafv2.exceptions import WAFNonexistentItemException
 from moto.wafv2.responses import WAFV2Response
@@ -22,8 +24,8 @@ from moto.wafv2.responses import WAFV2Response
 EPOCH = 1_767_225_600  # 2026-01-01T00:00:00Z: the one instant of everything that is made up here
 
 
-def install():
-    """Adds the calls to moto's classes."""
+def install(is_tls=False):
+    """Adds the calls to moto's classes; `is_tls` says that every request comes by HTTPS."""
     for owner, calls in (
         (EC2Response, (
             describe_vpc_block_public_access_options, modify_vpc_block_public_access_options,
@@ -43,6 +45,8 @@ def install():
     TransitGatewayRouteTable.search_transit_gateway_routes = search_transit_gateway_routes
     AvailabilityZonesAndRegions.describe_regions = describe_regions
     S3Response.get_bucket_policy = get_bucket_policy
+    if is_tls:
+        FakeBucket.get_permission = get_permission_over_tls
 
 
 def kept(backend, name, default):
@@ -342,3 +346,14 @@ def get_bucket_policy(self):
         '<?xml version="1.0" encoding="UTF-8"?>\n<PolicyStatus xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
         f"<IsPublic>{str(public).lower()}</IsPublic></PolicyStatus>"
     )
+
+
+def get_permission_over_tls(self, action, resource):
+    """moto reads no Condition, and so denies HTTPS too where a bucket is HTTPS-only."""
+    if self.policy is None:
+        return PermissionResult.NEUTRAL
+    policy = json.loads(self.policy)
+    statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
+    plain_only = {"Bool": {"aws:SecureTransport": "false"}}
+    policy["Statement"] = [it for it in statements if it.get("Condition") != plain_only]
+    return IAMPolicy(json.dumps(policy)).is_action_permitted(action, resource)

@@ -106,7 +106,7 @@ def main():
     ask.add_argument("--key")
     args = ask.parse_args()
 
-    moto_gaps.install()
+    moto_gaps.install(is_tls=bool(args.cert))
     tls = None
     if args.cert:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
