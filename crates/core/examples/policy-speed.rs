@@ -22,7 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .filter(|(id, _)| wanted.as_ref().is_none_or(|it| it == *id))
         .map(|(id, policy)| Text { id: id.clone(), text: policy.text.clone() })
         .collect();
-    let policies = Policies::compile("guide", &texts, &Value::Null, engine).map_err(|it| format!("{it:?}"))?;
+    let policies =
+        Policies::compile("guide", &texts, &Value::Null, engine).map_err(|it| format!("{it:?}"))?;
     let list: Vec<Value> = (0..groups).map(group).collect();
     let document = |item: &str, calls: Value| {
         json!({ "account": "111122223333", "region": "eu-west-1", "item": item, "calls": calls }).to_string()
@@ -30,10 +31,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut evidence = Evidence::new("111122223333");
     let calls = json!([{ "service": "ec2", "operation": "DescribeSecurityGroups", "parameters": {},
         "output": { "SecurityGroups": list } }]);
-    evidence.document("eu-west-1", "vpc.security-groups", document("vpc.security-groups", calls).as_bytes())?;
+    evidence.document(
+        "eu-west-1",
+        "vpc.security-groups",
+        document("vpc.security-groups", calls).as_bytes(),
+    )?;
     let calls = json!([{ "service": "ec2", "operation": "DescribeNetworkInterfaces", "parameters": {},
         "output": { "NetworkInterfaces": [] } }]);
-    evidence.document("eu-west-1", "vpc.network-interfaces", document("vpc.network-interfaces", calls).as_bytes())?;
+    evidence.document(
+        "eu-west-1",
+        "vpc.network-interfaces",
+        document("vpc.network-interfaces", calls).as_bytes(),
+    )?;
     let rows = policies.assess("2026-11-22T02:00:00Z", &evidence, "eu-west-1", &Offered::current());
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for row in &rows {

@@ -123,7 +123,12 @@ mod tests {
         let id = BagId::new(Scope::new("test").unwrap(), UtcSecond::from_unix(slot).unwrap(), Kind::Schedule);
         let image = Digest::of(b"image");
         let root = TrustRootInForce { version: 2, sha256: Digest::of(b"root") };
-        let collector = Collector { version: "0.1.0".to_owned(), image: Some(image), trust_root: Some(root), fence: None };
+        let collector = Collector {
+            version: "0.1.0".to_owned(),
+            image: Some(image),
+            trust_root: Some(root),
+            fence: None,
+        };
         let draft = draft_missed(&parse(CONFIG).unwrap(), &missed, id.clone(), &collector).unwrap();
         let key = EvidenceKey::from_seed(&[1; 32]);
         let unsigned = prepare(draft, key.public().id(), &Limits::default()).unwrap();

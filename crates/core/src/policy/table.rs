@@ -41,8 +41,21 @@ pub fn markdown(policies: &Policies) -> String {
 
 const HEAD: &str = "# Checks
 
-Generated from the METADATA of `config/policies/*.rego`; a test compares. What each verdict means, and what a policy
-may do, is in DESIGN.md.
+Generated from the METADATA of `config/policies/*.rego`; a test compares.
+
+A verdict is `pass`, `fail`, `unknown` (it could not be judged: never a pass) or `not-applicable` (with the reason).
+A check is a Rego file whose name is its id, in the package `evidenced.checks.<id>`. It is given
+`input = {account, region, now, profile, parameters, cidrs, documents, prefix_lists}`: `documents[\"<region>/<item>\"]`
+are the documents that its METADATA names, `now` is the start of the run, `cidrs[text]` is
+`{family, first, last, next}` in fixed-width hex for every CIDR in them, and `prefix_lists[id]` the CIDRs of each prefix
+list that was read. It answers with `subjects`, the set of resource ids, and `findings`, a set of
+`{subject, status, reason, observed, expected, pointers}`, where a pointer is `<region>/<item>#<JSON Pointer>`.
+
+The program makes the rows: a subject without a finding passes; an input that is missing or whose call failed, a
+subject without a field that METADATA asks for, an undefined rule, an error, the limit of steps and a finding on a
+stranger are `unknown`; no subjects is a row that names the call. In METADATA `inputs` is
+`{item: {Operation: [List.Field, ...]}}`; `resolved` in the place of the fields means that the policy itself says which
+resources a failed call concerns. A policy may call the builtins of `crates/core/src/policy/builtins.rs` and no others.
 ";
 
 fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
