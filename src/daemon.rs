@@ -2,7 +2,7 @@
 //!
 //! The loop asks the agenda what is due, takes the slot's lease, and makes the run, which first publishes what earlier
 //! runs left and gives each slot that nobody collected its bag. It is woken by tokio-cron-scheduler, by signals and by
-//! `POST /run`, and comes by every minute whatever the clock did. Promised: one run at a time; a run ends by the end
+//! `POST /run`, and comes by every 30 seconds whatever the clock did. Promised: one run at a time; a run ends by the end
 //! of its lease; SIGTERM ends it within the grace, and what was sealed is published at the next start.
 
 mod http;

@@ -2,9 +2,7 @@
 
 import pytest
 
-pytest.importorskip("regopy", reason="install tests/policies/requirements.txt")
-
-from harness import cases, rows  # noqa: E402
+from harness import cases, rows
 
 
 @pytest.mark.parametrize(("check", "name", "case"), [pytest.param(*it, id=f"{it[0]}-{it[1]}") for it in cases()])
