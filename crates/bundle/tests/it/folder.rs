@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use evidenced_bundle::report::Outcome;
 use evidenced_bundle::{Anchor, Demand, Limits, Report, verify_path};
 
 use crate::bag::{DOCUMENT, Files, ID, Run, trusted};
@@ -23,12 +24,7 @@ fn report(root: &Path) -> Report {
 fn failed(root: &Path) -> &'static str {
     let report = report(root);
     assert_eq!(report.exit_code(), 5, "{}", report.render_text());
-    report
-        .checks
-        .iter()
-        .find(|check| check.outcome == evidenced_bundle::report::Outcome::Failed)
-        .unwrap()
-        .name
+    report.checks.iter().find(|check| check.outcome == Outcome::Failed).unwrap().name
 }
 
 #[test]
@@ -98,6 +94,34 @@ fn a_name_that_is_not_allowed_is_refused() {
     let root = unpack(&Run::complete().signed(), folder.path());
     std::fs::write(root.join(".DS_Store"), b"").unwrap();
     assert_eq!(failed(&root), "folder");
+}
+
+#[test]
+fn a_folder_beyond_the_limits_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = unpack(&Run::complete().signed(), folder.path());
+    let whole = Limits::default();
+    for (limits, said) in [
+        (Limits { entries: 5, ..whole }, "more than 5 files"),
+        (Limits { entry_bytes: 10, ..whole }, "bytes are more than the limit 10"),
+        (Limits { uncompressed_bytes: 1_000, ..whole }, "the files are larger than the limit"),
+    ] {
+        let report = verify_path(&root, &Anchor::Keys(trusted()), &Demand::default(), &limits);
+        let failed = report.checks.iter().find(|check| check.outcome == Outcome::Failed).unwrap();
+        assert_eq!((report.exit_code(), failed.name), (5, "folder"));
+        assert!(failed.detail.contains(said), "{}", failed.detail);
+    }
+}
+
+#[test]
+fn two_names_that_differ_in_case_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = unpack(&Run::complete().signed(), folder.path());
+    std::fs::write(root.join("data/RUN.json"), b"{}").unwrap();
+    // Where both cannot be there, there is nothing to refuse.
+    if std::fs::read(root.join("data/run.json")).unwrap() != b"{}" {
+        assert_eq!(failed(&root), "folder");
+    }
 }
 
 #[test]

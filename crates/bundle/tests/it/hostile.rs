@@ -104,6 +104,34 @@ const CASES: &[Case] = &[
             extra_file(zip, &within(&format!("data/{}", "x".repeat(400))), b"x");
         },
     },
+    Case {
+        name: "last file in another folder",
+        check: Check::ZipNames,
+        change: |zip| {
+            let last = zip.entries.last_mut().unwrap();
+            let path = String::from_utf8(last.name.clone()).unwrap().replacen(ID, "zzz", 1);
+            last.rename(path.as_bytes());
+        },
+    },
+    Case {
+        name: "all files in the folder above",
+        check: Check::ZipNames,
+        change: |zip| {
+            for entry in &mut zip.entries {
+                let path = String::from_utf8(entry.name.clone()).unwrap().replacen(ID, "..", 1);
+                entry.rename(path.as_bytes());
+            }
+        },
+    },
+    Case {
+        name: "stored in another number of bytes",
+        check: Check::ZipHeaders,
+        change: |zip| {
+            let mut stored = RawEntry::stored(&within("data/x"), b"x");
+            (stored.size, stored.local_size) = (2, 2);
+            insert(zip, stored);
+        },
+    },
     Case { name: "not sorted", check: Check::ZipNames, change: |zip| zip.entries.reverse() },
     Case {
         name: "duplicate name",
@@ -430,6 +458,18 @@ const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "a bit that means nothing",
+        check: Check::ZipContent,
+        change: |zip| {
+            // One stored block: three bits of header, five bits that no inflater looks at.
+            let bytes = Run::complete().payload()[DOCUMENT].clone();
+            let length = u16::try_from(bytes.len()).unwrap();
+            let block = [&[1 | 0x80][..], &length.to_le_bytes(), &(!length).to_le_bytes(), &bytes].concat();
+            let entry = zip.entry("vpc.vpcs.json");
+            (entry.packed_size, entry.packed) = (u32::try_from(block.len()).unwrap(), block);
+        },
+    },
+    Case {
         name: "packed size beyond the file",
         check: Check::ZipLayout,
         change: |zip| {
@@ -546,6 +586,61 @@ fn what_is_not_a_zip_is_refused() {
         b"not a zip, but longer than 22 bytes".to_vec(),
     ] {
         assert_eq!(refusal(verify(bytes)).0, Check::ZipEnd);
+    }
+    // The signature of the end record, and a comment that is stated and not there.
+    for from_end in [22, 2] {
+        let mut bytes = genuine().bytes();
+        let place = bytes.len() - from_end;
+        bytes[place] ^= 1;
+        assert_eq!(refusal(verify(bytes)).0, Check::ZipEnd, "{from_end}");
+    }
+}
+
+/// So many zeros, which are nowhere.
+struct Zeros {
+    length: u64,
+    at: u64,
+}
+
+impl std::io::Read for Zeros {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let left = usize::try_from(self.length - self.at).unwrap_or(usize::MAX).min(buffer.len());
+        buffer[..left].fill(0);
+        self.at += u64::try_from(left).unwrap();
+        Ok(left)
+    }
+}
+
+impl std::io::Seek for Zeros {
+    fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
+        self.at = match to {
+            std::io::SeekFrom::Start(at) => at,
+            std::io::SeekFrom::End(_) => self.length,
+            std::io::SeekFrom::Current(_) => self.at,
+        };
+        Ok(self.at)
+    }
+}
+
+#[test]
+fn a_zip_that_no_32_bits_can_describe_is_refused_unread() {
+    for length in [1 << 32, u64::MAX] {
+        let zeros = Zeros { length, at: 0 };
+        let bundle = UntrustedBundle::open(zeros, &format!("{ID}.zip"), &Limits::default());
+        assert_eq!(refusal(bundle.verify(&trusted())).0, Check::ZipLimits, "{length}");
+    }
+}
+
+#[test]
+fn more_cells_than_the_limit_are_refused() {
+    // Four are planned, and a fifth has a row.
+    for (cells, said) in [(3, "4 planned cells are more than the limit"), (4, "more rows than the limit")] {
+        let limits = Limits { cells, ..Limits::default() };
+        let zip = Cursor::new(genuine().bytes());
+        let bundle = UntrustedBundle::open(zip, &format!("{ID}.zip"), &limits);
+        let (check, message) = refusal(bundle.verify(&trusted()));
+        assert_eq!(check, Check::Coverage);
+        assert!(message.contains(said), "{message}");
     }
 }
 

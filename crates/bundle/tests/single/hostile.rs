@@ -312,3 +312,37 @@ fn hostile_trust_roots_are_refused_by_name_within_64_mib() {
         fs::remove_dir_all(&place).unwrap();
     }
 }
+
+#[test]
+fn a_sidecar_that_cannot_be_read_is_not_one_that_is_absent() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut arguments = trust(&folder.path().join("trust"));
+    let good = last();
+    fs::write(folder.path().join(&good.name), &good.zip).unwrap();
+    arguments.push(good.name.clone());
+    for suffix in [".sigstore.json", ".tlog-proof", ".sshsig", ".tsr"] {
+        for (suffix, bytes) in good.sidecars.files() {
+            fs::write(folder.path().join(format!("{}{suffix}", good.name)), bytes).unwrap();
+        }
+        let path = folder.path().join(format!("{}{suffix}", good.name));
+        let pipe = |path: &Path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+        let itself = |path: &Path| std::os::unix::fs::symlink(path, path).unwrap();
+        let inside = |path: &Path| fs::create_dir(path).unwrap();
+        let makers: [(&str, &dyn Fn(&Path)); 3] =
+            [("a pipe", &pipe), ("a link to itself", &itself), ("a folder", &inside)];
+        for (what, make) in makers {
+            if path.is_dir() {
+                fs::remove_dir(&path).unwrap()
+            } else {
+                fs::remove_file(&path).unwrap()
+            }
+            make(&path);
+            let output = limited(folder.path(), &arguments);
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            assert_eq!(output.status.code(), Some(2), "{what} as {suffix}: {said}");
+            assert!(!said.contains("is missing") && !said.contains("absent"), "{what} as {suffix}: {said}");
+        }
+        fs::remove_dir(&path).unwrap();
+    }
+}
