@@ -133,7 +133,11 @@ async fn answer(stream: &mut BufReader<TcpStream>, reply: Reply) -> bool {
     let head = |length: usize| format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").into_bytes();
     let (bytes, again) = match reply {
         Reply::Whole(status, headers, body) => {
-            let mut bytes = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n", body.len());
+            let mut bytes = format!("HTTP/1.1 {status} X\r\n");
+            // The answer to a HEAD says how long a body would be.
+            if !headers.iter().any(|(name, _)| *name == "content-length") {
+                bytes.push_str(&format!("content-length: {}\r\n", body.len()));
+            }
             for (name, value) in headers {
                 bytes.extend([name, ": ", &value, "\r\n"]);
             }

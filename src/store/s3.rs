@@ -218,23 +218,47 @@ impl S3Store {
     }
 
     fn download(&self, key: &str) -> Result<Option<File>, Box<dyn Error + Send + Sync>> {
+        std::fs::create_dir_all(&self.scratch)?;
+        // Without a name: it is gone when it is closed, and after a crash.
+        let mut file = tempfile::tempfile_in(&self.scratch)?;
+        if self.stream(key, &mut file)?.is_none() {
+            return Ok(None);
+        }
+        file.seek(SeekFrom::Start(0))?;
+        Ok(Some(file))
+    }
+
+    fn stream(&self, key: &str, to: &mut dyn Write) -> Result<Option<u64>, Box<dyn Error + Send + Sync>> {
         let S3 { bucket, expected_owner, .. } = &self.settings;
         let get = self.client.get_object().bucket(bucket).key(self.key(key));
         let get = get.set_expected_bucket_owner(expected_owner.clone());
-        std::fs::create_dir_all(&self.scratch)?;
         self.runtime.block_on(async {
             let mut answer = match get.send().await {
                 Ok(answer) => answer,
                 Err(error) => return Ok(absent(S3Error::of(&error))?),
             };
-            // Without a name: it is gone when it is closed, and after a crash.
-            let mut file = tempfile::tempfile_in(&self.scratch)?;
+            let mut bytes = 0_u64;
             while let Some(chunk) = answer.body.next().await {
-                file.write_all(&chunk.map_err(|error| incomplete(&error))?)?;
+                let chunk = chunk.map_err(|error| incomplete(&error))?;
+                to.write_all(&chunk)?;
+                bytes = bytes.saturating_add(u64::try_from(chunk.len())?);
             }
-            file.seek(SeekFrom::Start(0))?;
-            Ok(Some(file))
+            Ok(Some(bytes))
         })
+    }
+
+    fn length(&self, key: &str) -> Result<Option<u64>, S3Error> {
+        let S3 { bucket, expected_owner, .. } = &self.settings;
+        let head = self.client.head_object().bucket(bucket).key(self.key(key));
+        let head = head.set_expected_bucket_owner(expected_owner.clone());
+        match self.runtime.block_on(head.send()) {
+            Ok(answer) => Ok(answer.content_length().and_then(|length| u64::try_from(length).ok())),
+            // A HEAD has no body, and so no code that says what is not there: the list says whether a bucket is.
+            Err(error) => match S3Error::of(&error) {
+                error if error.status == Some(404) => Ok(None),
+                error => Err(error),
+            },
+        }
     }
 
     fn keys(&self, prefix: &str) -> Result<Vec<String>, S3Error> {
@@ -401,6 +425,14 @@ impl LogStore for S3Store {
         }
     }
 
+    fn size(&self, key: &str) -> Result<Option<u64>, StoreError> {
+        self.length(key).map_err(|error| StoreError::new("measure", key, error))
+    }
+
+    fn fetch(&self, key: &str, to: &mut dyn Write) -> Result<Option<u64>, StoreError> {
+        self.stream(key, to).map_err(|error| StoreError::new("fetch", key, error))
+    }
+
     fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         self.keys(prefix).map_err(|error| StoreError::new("list", prefix, error))
     }
@@ -465,6 +497,10 @@ mod tests {
                     Some(body) => Reply::ok(body).header("etag", &tag(body)),
                     None => Reply::status(404, "<Error><Code>NoSuchKey</Code><Message>no</Message></Error>"),
                 },
+                "HEAD" => match objects.get(&path) {
+                    Some(body) => Reply::ok("").header("content-length", &body.len().to_string()),
+                    None => Reply::status(404, ""),
+                },
                 "PUT" => {
                     let found = objects.get(&path).map(|body| tag(body));
                     let wanted = asked.headers.get("if-match");
@@ -502,6 +538,31 @@ mod tests {
             assert!(store.open("bundles/none.zip").unwrap().is_none());
         })
         .await;
+    }
+
+    #[tokio::test]
+    async fn a_zip_is_measured_without_reading_it_and_fetched_as_it_comes() {
+        let server = bucket().await;
+        with(&server, |store| {
+            store.upload(ZIP, &mut Cursor::new(b"PK one")).unwrap();
+            assert_eq!(store.size(ZIP).unwrap(), Some(6));
+            let mut to = Vec::new();
+            assert_eq!(store.fetch(ZIP, &mut to).unwrap(), Some(6));
+            assert_eq!(to, b"PK one");
+            assert_eq!(store.size("bundles/none.zip").unwrap(), None);
+            assert_eq!(store.fetch("bundles/none.zip", &mut to).unwrap(), None);
+        })
+        .await;
+        let denied = Server::start(|_, _| Reply::status(403, "")).await;
+        with(&denied, |store| {
+            assert!(store.size(ZIP).is_err());
+            assert!(store.fetch(ZIP, &mut Vec::new()).is_err());
+        })
+        .await;
+        let cut = Server::start(|_, _| Reply::Short(b"PK".to_vec())).await;
+        with(&cut, |store| assert!(store.fetch(ZIP, &mut Vec::new()).is_err())).await;
+        let gets = server.asked().into_iter().filter(|asked| asked.target.starts_with("GET"));
+        assert_eq!(gets.count(), 2);
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@
 
 use std::error::Error;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -76,6 +76,16 @@ pub trait LogStore {
     fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, StoreError>;
     /// A zip, to be read where one wants.
     fn open(&self, key: &str) -> Result<Option<Box<dyn ReadSeek>>, StoreError>;
+    /// How long an object is.
+    fn size(&self, key: &str) -> Result<Option<u64>, StoreError> {
+        let end = |mut zip: Box<dyn ReadSeek>| zip.seek(SeekFrom::End(0));
+        self.open(key)?.map(end).transpose().map_err(|error| StoreError::new("measure", key, error))
+    }
+    /// Copies a zip as it comes, and says how long it is.
+    fn fetch(&self, key: &str, to: &mut dyn Write) -> Result<Option<u64>, StoreError> {
+        let copied = self.open(key)?.map(|mut zip| io::copy(&mut zip, to));
+        copied.transpose().map_err(|error| StoreError::new("fetch", key, error))
+    }
     /// Writes a small object that must not be there.
     fn create(&self, key: &str, bytes: &[u8]) -> Result<Creation, StoreError>;
     /// Writes a zip that must not be there, from where the reader stands to its end.
