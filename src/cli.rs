@@ -4,13 +4,16 @@ mod collect;
 mod config;
 #[cfg(feature = "demo")]
 mod demo;
+mod download;
 mod exit;
 mod iam_policy;
 mod init;
 mod items;
 mod keygen;
+mod list;
 mod period;
 mod run;
+mod status;
 mod summary;
 mod trust;
 mod verify;
@@ -68,6 +71,18 @@ enum Command {
     Run(run::Arguments),
     /// Ask a running service whether it is well: for the health check of a container.
     Health(run::HealthArguments),
+    /// Show how the last slots went, and when the next one is due. Reads the store: no service needs to run.
+    ///
+    /// Exit code 4 with gaps or missed slots among those shown, 5 when a slot is overdue by more than its period.
+    Status(status::Arguments),
+    /// List the bundles of the store, as the log has them.
+    List(list::Arguments),
+    /// Bring bundles from the store, and verify them on arrival.
+    ///
+    /// What is there already with the right digest is not fetched again, so a download that was interrupted goes on.
+    /// Nothing is overwritten, and a file has its name only when it is whole.
+    #[command(after_help = download::EXAMPLES)]
+    Download(download::Arguments),
     /// Verify bundles: that they are what the holder of a key signed, and what is missing in them.
     Verify(verify::Arguments),
     /// Print the verifier for browsers: one file that works without a network.
@@ -141,6 +156,9 @@ fn run(cli: Cli) -> Result<u8, Failed> {
         Command::Collect(arguments) => collect::run(&arguments, quiet),
         Command::Run(arguments) => run::run(arguments),
         Command::Health(arguments) => run::health(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::List(arguments) => list::run(&arguments),
+        Command::Download(arguments) => download::run(&arguments, quiet),
         Command::Verify(arguments) => verify::run(arguments),
         Command::VerifyPage => verify_page::run(),
         Command::Period { command } => period::run(&command),

@@ -9,7 +9,7 @@ mod http;
 mod lease;
 mod metrics;
 mod state;
-mod status;
+pub(crate) mod status;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -5,6 +5,7 @@
 
 mod aws;
 mod cli;
+mod client;
 mod collector;
 mod daemon;
 mod logging;

@@ -136,7 +136,7 @@ async fn answer(stream: &mut BufReader<TcpStream>, reply: Reply) -> bool {
             let mut bytes = format!("HTTP/1.1 {status} X\r\n");
             // The answer to a HEAD says how long a body would be.
             if !headers.iter().any(|(name, _)| *name == "content-length") {
-                bytes.push_str(&format!("content-length: {}\r\n", body.len()));
+                bytes.extend(["content-length: ", &body.len().to_string(), "\r\n"]);
             }
             for (name, value) in headers {
                 bytes.extend([name, ": ", &value, "\r\n"]);

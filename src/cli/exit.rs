@@ -6,10 +6,12 @@ use std::process::ExitCode;
 
 use evidenced_bundle::command::CommandError;
 use evidenced_bundle::log::LogError;
+use evidenced_bundle::store::StoreError;
 use evidenced_core::run::RunError;
 use evidenced_core::source::Failure;
 
 use crate::aws::AwsError;
+use crate::client::ClientError;
 use crate::collector::{CollectError, TargetsError};
 use crate::publish::{PublishError, SpoolError};
 use crate::signer::SignerError;
@@ -87,6 +89,37 @@ impl From<CollectError> for Failed {
     fn from(error: CollectError) -> Self {
         let (code, hint) = classify(&error);
         Self { code, hint, error: error.into() }
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::new(INTERNAL, error).hint("check the credentials and the way to the store")
+    }
+}
+
+impl From<ClientError> for Failed {
+    fn from(error: ClientError) -> Self {
+        let (code, hint) = match error {
+            ClientError::Collect(error) => return error.into(),
+            ClientError::Anchor(error) => return error.into(),
+            ClientError::Store(error) => return error.into(),
+            ClientError::NoTrust => (
+                USAGE,
+                "[signing] trust_root names its folder; or give --trust DIR and --root-fingerprint HEX",
+            ),
+            ClientError::NoLog { .. } => {
+                (USAGE, "check [store] url; `[signing] log_key` makes `evidenced collect` write a log")
+            }
+            ClientError::OtherScope { .. } => (USAGE, "each scope has a store: check scope and [store] url"),
+            ClientError::Log(_) => (
+                NOT_GENUINE,
+                "nothing that it says is shown; `evidenced verify` on a copy of the store names what is wrong",
+            ),
+            ClientError::Unreadable(_) => (INTERNAL, "check the credentials and the way to the store"),
+            ClientError::Runtime(_) => return Self::new(INTERNAL, error),
+        };
+        Self::new(code, error).hint(hint)
     }
 }
 

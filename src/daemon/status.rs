@@ -33,27 +33,27 @@ pub(crate) struct About {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Entry {
-    id: String,
+    pub(crate) id: String,
     status: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    log_index: Option<u64>,
+    pub(crate) log_index: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    sha256: Option<String>,
+    pub(crate) sha256: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
-    gaps: u64,
+    pub(crate) gaps: u64,
 }
 
 /// The page.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Page {
-    scope: String,
+pub(crate) struct Page {
+    pub(crate) scope: String,
     schedule: String,
     version: String,
-    written_at: String,
+    pub(crate) written_at: String,
     next_slot: String,
-    bundles: Vec<Entry>,
+    pub(crate) bundles: Vec<Entry>,
 }
 
 impl Entry {
@@ -73,6 +73,11 @@ impl Entry {
         let status = "missed".to_owned();
         Self { id: id.to_string(), status, log_index: None, sha256: None, bytes: None, gaps: 0 }
     }
+}
+
+/// Where the page of a scope is.
+pub(crate) fn key(scope: &str) -> String {
+    format!("status/{scope}.json")
 }
 
 /// What a run ended with, as numbers.
@@ -104,7 +109,7 @@ pub(crate) fn write(
     missed: &[BagId],
     entry: Entry,
 ) -> Result<(), StoreError> {
-    let key = format!("status/{}.json", about.scope);
+    let key = key(&about.scope);
     let fresh: Vec<Entry> = std::iter::once(entry).chain(missed.iter().rev().map(Entry::missed)).collect();
     for _ in 0..ATTEMPTS {
         let (before, version) = match store.get(&key)? {

@@ -10,6 +10,7 @@
 #[expect(dead_code, reason = "the habits that only the client's own tests meet")]
 mod authority;
 mod canary;
+mod client;
 mod commands;
 mod determinism;
 mod estate;
