@@ -6,6 +6,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
+use crate::bucket::Bucket;
 use crate::estate::Estate;
 use crate::publish::{bundle, collected, due, fingerprint, with_log};
 
@@ -261,4 +262,59 @@ fn a_log_that_is_not_genuine_shows_nothing() {
     let (code, text) = run(&estate, &["list"]);
     assert_eq!(code, 2, "{text}");
     assert!(text.contains("has no log"), "{text}");
+}
+
+#[test]
+fn a_bucket_is_read_like_a_folder_and_a_cut_connection_leaves_no_half_file() {
+    let estate = with_log();
+    collected(&estate, due() - DAY);
+    collected(&estate, due());
+    let (_, folder) = json(&estate, &["list"]);
+    let bucket = Bucket::over(estate.path("store"));
+    let configuration = estate.path("evidenced.toml");
+    let text = fs::read_to_string(&configuration).unwrap();
+    fs::write(&configuration, text.replace("url = \"file:store\"", &bucket.table())).unwrap();
+    let (code, list) = json(&estate, &["list"]);
+    assert_eq!((code, &list["bundles"]), (0, &folder["bundles"]));
+    assert_eq!(json(&estate, &["status"]).0, 0);
+    assert_eq!(bucket.zips_fetched(), 0);
+    let arguments = ["download", &quarter(due()), "--to", "got", "--undated"];
+    bucket.cut_zips(500);
+    let (code, text) = run(&estate, &arguments);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("store cannot fetch") && text.contains("run it again"), "{text}");
+    let named = |path: &PathBuf| !path.file_name().unwrap().to_str().unwrap().starts_with('.');
+    assert!(!files(&estate.path("got")).iter().any(named));
+    bucket.cut_zips(u64::MAX);
+    bucket.zips_fetched();
+    run(&estate, &arguments);
+    assert_eq!(bucket.zips_fetched(), 2);
+    for file in files(&estate.path("got")) {
+        let there = estate.path("store").join(file.strip_prefix(estate.path("got")).unwrap());
+        assert_eq!(fs::read(&file).unwrap(), fs::read(there).unwrap(), "{}", file.display());
+    }
+    run(&estate, &arguments);
+    assert_eq!(bucket.zips_fetched(), 0);
+}
+
+#[test]
+fn the_parts_of_a_run_come_with_it_each_held_against_the_signed_list() {
+    let estate = Estate::new(simcloud::Config { accounts: 3, ..simcloud::Config::default() }, "");
+    let log = "log_key = \"file:keys/log.key.pem\"\ntrust_root = \"store/trust\"\n";
+    estate.write_configuration("test", log, "[bundle]\nmax_entries = 60\n");
+    collected(&estate, due());
+    let folder = bundle(&estate, due()).parent().unwrap().to_owned();
+    let (_, list) = json(&estate, &["list"]);
+    assert_eq!(list["bundles"][0]["parts"], 3);
+    assert_eq!(list["notLogged"], Value::Array(Vec::new()));
+    let (code, text) = run(&estate, &["download", &date(due()), "--to", "got", "--undated"]);
+    assert_eq!(code, 4, "{text}");
+    assert_eq!(files(&estate.path("got")).len(), 7);
+    let part = files(&folder).into_iter().find(|path| path.to_str().unwrap().contains(".part-0002")).unwrap();
+    let bytes = fs::read(&part).unwrap();
+    fs::write(&part, &bytes[..bytes.len() - 1]).unwrap();
+    let (code, text) = run(&estate, &["download", &date(due()), "--to", "other", "--undated"]);
+    assert_eq!(code, 5, "{text}");
+    assert!(text.contains("part-0002.zip has sha256"), "{text}");
+    assert!(!estate.path("other").join(part.file_name().unwrap()).exists());
 }

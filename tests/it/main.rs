@@ -9,6 +9,7 @@
 
 #[expect(dead_code, reason = "the habits that only the client's own tests meet")]
 mod authority;
+mod bucket;
 mod canary;
 mod client;
 mod commands;
