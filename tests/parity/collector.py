@@ -84,5 +84,4 @@ def collect(folder, server, regions, accounts=(), external_id=None):
     config = prepare(folder, server, regions, accounts, external_id)
     evidenced("collect", "-c", config, env=server.env(regions[0]), expect=(0, 4))
     (bundle,) = (folder / "store").rglob("*.zip")
-    key = next(path for path in folder.rglob("*.pub.pem") if "evidence" in path.name)
-    return Bundle(bundle, key)
+    return Bundle(bundle, folder / "keys" / "evidence.pub.pem")
