@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use evidenced_bundle::Span;
 use evidenced_bundle::period::check_slots;
 use evidenced_bundle::statement::Statement;
@@ -18,6 +18,9 @@ use crate::client::{Access, Client};
 const NEWEST: usize = 31;
 /// Names that are listed before the rest is counted.
 const SHOWN: usize = 10;
+
+/// Columns before those with free text.
+const UNBROKEN: usize = 5;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -124,6 +127,10 @@ pub(super) fn table(rows: &[Row]) -> String {
             },
             row.id.clone(),
         ]);
+    }
+    // What is short stays in one line; the name gives way.
+    for column in table.column_iter_mut().take(UNBROKEN) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
     }
     format!("{}\n", table.trim_fmt())
 }

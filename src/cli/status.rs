@@ -63,8 +63,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failed> {
     let shown: Vec<&Statement> = scheduled.collect();
     let rows = client.rows(&shown, &keys, page.as_ref().ok().and_then(Option::as_ref))?;
     let now = look::now().map_or(0, UtcSecond::unix);
-    let newest = client.newest();
-    let schedule = newest.and_then(|it| Schedule::parse(&it.snapshot.schedule).ok());
+    // Where only extra runs are, slots fall due after the last of them.
+    let newest = client.newest().or(all.last());
+    let schedule = newest.filter(|it| is_scheduled(it));
+    let schedule = schedule.and_then(|it| Schedule::parse(&it.snapshot.schedule).ok());
     let schedule = schedule.unwrap_or_else(|| client.loaded.config.schedule.clone());
     let next = newest.and_then(|newest| due(&schedule, newest.snapshot.id.slot().unix(), now));
     let ran = all.iter().rfind(|it| it.snapshot.status != RunStatus::Missed);
@@ -94,7 +96,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failed> {
         print(format!("{value}\n").as_bytes())?;
         return Ok(code);
     }
-    let mut text = list::table(&rows);
+    let mut text = if rows.is_empty() { String::new() } else { list::table(&rows) };
     let mut line = |line: String| writeln!(text, "{line}").unwrap_or_default();
     let ago = |it: Option<&Statement>| match it {
         Some(it) => format!("{} ({} ago)", it.snapshot.ended, lasting(age(it))),
@@ -129,6 +131,9 @@ fn notes(client: &Client, page: &Result<Option<Page>, String>, schedule: &Schedu
             client.loaded.config.schedule.as_str(),
             schedule.as_str()
         ));
+    }
+    if client.newest().is_none() {
+        notes.push("no slot has a bundle: the log has extra runs only".to_owned());
     }
     match page {
         Ok(Some(page)) => notes.extend(behind(page, client.newest())),

@@ -129,9 +129,10 @@ fn list(folder: &Path, query: &str) -> String {
     walk(folder, PREFIX, &mut keys);
     keys.retain(|key| key.starts_with(&prefix) && *key > after);
     keys.sort();
-    let (page, more) = (keys.iter().take(2), keys.len() > 2);
-    let contents: String = page.clone().map(|key| format!("<Contents><Key>{key}</Key></Contents>")).collect();
-    let next = page.last().filter(|_| more);
+    let more = keys.len() > 2;
+    keys.truncate(2);
+    let contents: Vec<_> = keys.iter().map(|key| format!("<Contents><Key>{key}</Key></Contents>")).collect();
+    let (contents, next) = (contents.concat(), keys.last().filter(|_| more));
     let next = next.map(|key| format!("<NextContinuationToken>{key}</NextContinuationToken>"));
     let next = next.unwrap_or_default();
     format!("<ListBucketResult><IsTruncated>{more}</IsTruncated>{contents}{next}</ListBucketResult>")

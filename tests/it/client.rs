@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use serde_json::Value;
+use simcloud::{Effect, Fault};
 
 use crate::bucket::Bucket;
 use crate::estate::Estate;
@@ -317,4 +318,45 @@ fn the_parts_of_a_run_come_with_it_each_held_against_the_signed_list() {
     assert_eq!(code, 5, "{text}");
     assert!(text.contains("part-0002.zip has sha256"), "{text}");
     assert!(!estate.path("other").join(part.file_name().unwrap()).exists());
+}
+
+#[test]
+fn gaps_are_counted_by_the_page_only_where_it_speaks_of_the_same_bytes() {
+    let fault = Fault::on("ec2", "DescribeVpcs", Effect::AccessDenied { scp: false });
+    let config = simcloud::Config { faults: vec![fault], ..simcloud::Config::default() };
+    let estate = Estate::new(config, "");
+    estate.configure_log("");
+    let output = crate::publish::collect(&estate, due());
+    let run: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(run["status"], "partial");
+    let (code, before) = json(&estate, &["status"]);
+    assert_eq!((code, &before["slots"][0]["gaps"]), (4, &Value::Null));
+    let (_, text) = self::run(&estate, &["list"]);
+    assert!(text.lines().any(|line| line.contains("partial") && line.contains("some")), "{text}");
+    fs::create_dir_all(estate.path("store/status")).unwrap();
+    let zeros = Value::from("00".repeat(32));
+    for (sha256, index, gaps, notes) in [
+        (&run["sha256"], 0, Value::from(3), 0),
+        (&zeros, 0, Value::Null, 1),
+        (&run["sha256"], 7, Value::from(3), 1),
+    ] {
+        let page = serde_json::json!({
+            "scope": "test", "schedule": "0 2 * * *", "version": "0", "writtenAt": "2026-11-22T02:00:00Z",
+            "nextSlot": "2026-11-23T02:00:00Z",
+            "bundles": [{ "id": run["id"], "status": "partial", "logIndex": index, "sha256": sha256, "gaps": 3 }],
+        });
+        fs::write(estate.path("store/status/test.json"), page.to_string()).unwrap();
+        let (code, after) = json(&estate, &["status"]);
+        assert_eq!((code, &after["slots"][0]["gaps"]), (4, &gaps));
+        assert_eq!(after["notes"].as_array().unwrap().len(), notes, "{after}");
+    }
+}
+
+#[test]
+fn a_log_of_extra_runs_says_that_no_slot_has_a_bundle() {
+    let estate = with_log();
+    assert!(estate.command().arg("collect").output().unwrap().status.success());
+    let (code, status) = json(&estate, &["status"]);
+    assert_eq!((code, status["next"]["due"].as_str()), (0, Some("later")));
+    assert!(status["notes"][0].as_str().unwrap().contains("no slot has a bundle"), "{status}");
 }
