@@ -17,6 +17,7 @@ mod determinism;
 mod estate;
 mod faults;
 mod paging;
+mod period;
 mod parts;
 mod publish;
 mod timestamps;
