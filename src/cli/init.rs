@@ -66,11 +66,11 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failed> {
              evidenced trust rotate --dir {} --threshold 2 --holder NAME=FILE ...   (docs/TRUST.md)\n\n\
              Next:\n  give the fingerprint to your auditor by a way that nobody who can write to the store controls\n  \
              evidenced config check -c {file}\n  evidenced collect -c {file}\n  \
-             evidenced verify {} --trust {} --root-fingerprint {fingerprint} --undated\n",
+             evidenced verify {} --trust {} --root-fingerprint {fingerprint}\n",
             store.join("trust").display(),
             root_key(&dir).display(),
             store.join("trust").display(),
-            store.join("bundles/*/*/*/*.zip").display(),
+            store.display(),
             store.join("trust").display(),
         ),
         None => format!(

@@ -15,8 +15,8 @@ const PERIOD_CHECKS = [
   ["pinned", "the log begins with the checkpoint that the verifier held"],
   ["slot-order", "no bundle is there twice, the slots of scheduled runs increase, and each is due by its own schedule"],
   ["slot-coverage", "every slot that was due has exactly one leaf of a scheduled run"],
-  ["bundles-there", "the zip of every leaf is there with its sidecars"],
-  ["bundles", "each zip is genuine and the one that its leaf names"],
+  ["bundles-there", "every bundle is there with its sidecars, but for zips that a sample leaves out"],
+  ["bundles", "each zip that was opened is genuine and the one that its leaf names"],
 ];
 /** The checks of the zip and the bag that a period bundle has too. */
 const PERIOD_FORM = ["trust-root", "keys", "zip-end", "zip-limits", "zip-headers", "zip-layout", "zip-names", "bag-name", "tag-files", "manifest", "file-set", "payload"];

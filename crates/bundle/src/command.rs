@@ -5,6 +5,7 @@
 //! overwrite a file.
 
 mod arguments;
+mod parts;
 mod period;
 mod together;
 
@@ -180,7 +181,7 @@ pub fn verify(
     let workpaper = options.workpaper.as_deref().map(|path| free(path, verifier.now)).transpose()?;
     let mut findings = Vec::new();
     let mut statements = Vec::new();
-    for path in &options.paths {
+    for path in options.paths.iter().filter(|path| !parts::is_read_with_its_root(path, &options.paths)) {
         let finding = if period::is_shelf(path) {
             period::find(path, &anchor, &asked, options, verifier.now)?.into_finding()
         } else {
@@ -192,6 +193,7 @@ pub fn verify(
         print(&finding, options.format, out)?;
         findings.push(finding);
     }
+    let paths = findings.len();
     let assurance = findings.iter().map(|finding| finding.assurance.clone());
     let assurance = assurance.reduce(|all, one| all.shared(&one)).unwrap_or_default();
     for finding in together::together(statements, &assurance) {
@@ -201,8 +203,8 @@ pub fn verify(
     out.flush()?;
     if let Some((path, at)) = workpaper {
         let (anchor_inputs, findings) = (&anchor_inputs, &findings);
-        let text =
-            Workpaper { at, verifier: verifier.name, anchor: &anchor, anchor_inputs, findings }.render();
+        let text = Workpaper { at, verifier: verifier.name, anchor: &anchor, anchor_inputs, findings, paths }
+            .render();
         create(path, text.as_bytes()).map_err(|source| unwritten(path, source))?;
     }
     Ok(Verdict::worst(findings.iter().map(|finding| finding.verdict)))

@@ -70,8 +70,8 @@ pub fn verify_shelf(name: &str, shelf: &dyn Shelf, request: &Request<'_>) -> Per
         (LogCheck::Head, format!("size {}, root {}", history.head().size, history.head().root)),
         (LogCheck::Entries, format!("{} leaves", history.statements().len())),
         (LogCheck::Root, String::new()),
-        (LogCheck::Checkpoints, format!("{} checkpoints", history.published())),
-        (LogCheck::Tiles, format!("{} tiles", history.tiles())),
+        (LogCheck::Checkpoints, counted(history.published(), "checkpoint")),
+        (LogCheck::Tiles, counted(history.tiles(), "tile")),
         (LogCheck::Keys, String::new()),
         (LogCheck::Chain, format!("log {}", history.origin())),
     ] {
@@ -119,4 +119,9 @@ impl LogCheck {
             Outcome::NotRun
         }
     }
+}
+
+/// `1 tile`, `2 tiles`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

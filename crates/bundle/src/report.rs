@@ -18,7 +18,7 @@ use crate::check::{Check, VerifyError, printable};
 use crate::digest::Digest;
 use crate::input::Input;
 use crate::limits::Limits;
-use crate::parts::PartRecord;
+use crate::parts::{PartId, PartRecord};
 use crate::run::{Gap, RunStatus, RunSummary};
 use crate::sidecar::{PROOF, Sidecars, TSR, Wanted};
 use crate::single::{Verified, verify_bundle};
@@ -258,7 +258,8 @@ impl Report {
         if let Some(LogPlace { origin, index, root }) = &self.log {
             writeln!(text, "  log           number {index} of {origin}, root {root}")?;
         }
-        writeln!(text, "  proved")?;
+        let nothing = !self.checks.iter().any(|check| check.outcome == Outcome::Passed);
+        writeln!(text, "{}", if nothing { "  proved        nothing" } else { "  proved" })?;
         for (first, sentence) in STEPS {
             let step = first.step();
             let here = self.checks.iter().any(|check| check.name == first.name());
@@ -343,13 +344,31 @@ pub fn verify_path(path: &Path, anchor: &Anchor, demand: &Demand, limits: &Limit
         Ok((bundle, if path.is_dir() { Sidecars::default() } else { Sidecars::beside(path)? }))
     };
     match read() {
-        Ok((bundle, sidecars)) => report(path, bundle, &sidecars, anchor, *demand),
+        Ok((bundle, sidecars)) => match part_of(path) {
+            Some(part) => lone(path, &part),
+            None => report(path, bundle, &sidecars, anchor, *demand),
+        },
         Err(error) => {
             let problem = Some(format!("cannot be opened: {error}"));
             let not_checked = "anything".to_owned();
             Report { problem, not_checked, ..Report::empty(path, Verdict::CouldNotTell) }
         }
     }
+}
+
+/// The part that a zip or a folder is named as.
+fn part_of(path: &Path) -> Option<PartId> {
+    let name = path.file_name()?.to_str()?;
+    PartId::parse(name.strip_suffix(".zip").unwrap_or(name))
+}
+
+/// A part carries no signature: alone it is neither genuine nor forged.
+fn lone(path: &Path, part: &PartId) -> Report {
+    let root = part.root().file_name();
+    let problem =
+        format!("is a part of {root}, whose signature covers it: verify {root} with its parts beside it");
+    let not_checked = "anything".to_owned();
+    Report { problem: Some(problem), not_checked, ..Report::empty(path, Verdict::CouldNotTell) }
 }
 
 fn report(

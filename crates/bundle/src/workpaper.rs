@@ -41,8 +41,10 @@ pub struct Workpaper<'a> {
     pub anchor: &'a Anchor,
     /// The files that it was read from.
     pub anchor_inputs: &'a [Input],
-    /// What was found of each path.
+    /// What was found of each path, and behind that what several of them show together.
     pub findings: &'a [Finding],
+    /// How many paths there were.
+    pub paths: usize,
 }
 
 const WIDTH: usize = 100;
@@ -74,7 +76,7 @@ impl Workpaper<'_> {
         writeln!(text, "verified at   {}", self.at)?;
         writeln!(text, "verifier      {}", self.verifier)?;
         writeln!(text, "trusted       {trusted}: {}", self.anchor.describe())?;
-        writeln!(text, "verified      {} of {} paths genuine", self.genuine(), self.findings.len())?;
+        writeln!(text, "verified      {} of {} paths genuine", self.genuine(), self.paths)?;
         writeln!(
             text,
             "\nHow the trusted keys or the fingerprint were obtained, and by whom this was run, is for the"
@@ -101,7 +103,7 @@ impl Workpaper<'_> {
     fn genuine(&self) -> usize {
         let good =
             |finding: &&Finding| matches!(finding.verdict, Verdict::Genuine | Verdict::GenuineWithExceptions);
-        self.findings.iter().filter(good).count()
+        self.findings.iter().take(self.paths).filter(good).count()
     }
 }
 

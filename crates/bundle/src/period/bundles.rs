@@ -5,6 +5,7 @@
 //! trusted. A zip that has no leaf proves nothing and is listed.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::Path;
 
 use crate::anchor::Anchor;
@@ -150,31 +151,36 @@ impl Bundles<'_, '_> {
     fn open(&mut self, statement: &Statement) -> Result<Opened, Failure> {
         let id = &statement.snapshot.id;
         let (key, name) = (id.store_key(), id.file_name());
-        let sidecars = Sidecars::on(self.shelf, &key).map_err(unreadable)?;
+        // As beside a lone zip: what is larger than it can be, or no file, is wrong; what does not answer is unknown.
+        let sidecars = Sidecars::on(self.shelf, &key).map_err(|error| match error.kind() {
+            io::ErrorKind::FileTooLarge | io::ErrorKind::InvalidData => {
+                Finding::new(LogCheck::Bundles, id, error).into()
+            }
+            _ => unreadable(error),
+        })?;
+        let zip = self.shelf.open(&key).map_err(unreadable)?;
         for (suffix, bytes) in sidecars.files() {
             self.report.input(Input::of(Path::new(&format!("{key}{suffix}")), bytes));
         }
-        for (there, suffix) in
-            [(&sidecars.sigstore, SIGSTORE), (&sidecars.proof, PROOF), (&sidecars.sshsig, SSHSIG)]
-        {
-            if there.is_none() {
-                return Err(
-                    Finding::new(LogCheck::BundlesThere, id, format!("{key}{suffix} is missing")).into()
-                );
-            }
+        let gone = zip.is_none() && !self.shelf.left_out(&key);
+        let missing = [
+            (gone, ""),
+            (sidecars.sigstore.is_none(), SIGSTORE),
+            (sidecars.proof.is_none(), PROOF),
+            (sidecars.sshsig.is_none(), SSHSIG),
+        ];
+        if let Some(detail) = all_missing(&key, missing) {
+            return Err(Finding::new(LogCheck::BundlesThere, id, detail).into());
         }
         if sidecars.tsr.is_none() && !self.may_lack_token(statement) {
             let detail = format!("{key}{TSR} is missing, more than 24 hours after collecting ended");
             return Err(Finding::new(LogCheck::BundlesThere, id, detail).into());
         }
         let demand = Demand { undated: Undated::Accepted, log: Recomputed::MatchesUnrevoked };
-        let Some(zip) = self.shelf.open(&key).map_err(unreadable)? else {
-            if self.shelf.left_out(&key) {
-                let attested = attest(&name, None, &sidecars, self.request.trust, &demand, &mut |_, _| {})?;
-                self.same_leaf(statement, &attested)?;
-                return Ok(Opened::Sidecars(Box::new(attested)));
-            }
-            return Err(Finding::new(LogCheck::BundlesThere, id, format!("{key} is missing")).into());
+        let Some(zip) = zip else {
+            let attested = attest(&name, None, &sidecars, self.request.trust, &demand, &mut |_, _| {})?;
+            self.same_leaf(statement, &attested)?;
+            return Ok(Opened::Sidecars(Box::new(attested)));
         };
         let bundle = UntrustedBundle::open(zip, &name, &self.request.limits);
         let mut bundle = bundle.with_parts(PartsOn::new(self.shelf, id));
@@ -291,7 +297,19 @@ impl From<VerifyError> for Failure {
     }
 }
 
-fn unreadable(error: std::io::Error) -> Failure {
+/// What is not there of a bundle, all at once: a whole day that was taken away reads like one.
+fn all_missing(key: &str, files: [(bool, &str); 4]) -> Option<String> {
+    let mut missing = files.into_iter().filter_map(|(missing, suffix)| missing.then_some(suffix));
+    let first = missing.next()?;
+    let more: Vec<&str> = missing.collect();
+    Some(match (first, more.as_slice()) {
+        (_, []) => format!("{key}{first} is missing"),
+        ("", more) => format!("{key} is missing, and beside it {}", more.join(", ")),
+        (_, more) => format!("{key}{first} is missing, and {}", more.join(", ")),
+    })
+}
+
+fn unreadable(error: io::Error) -> Failure {
     Failure::Verify(VerifyError::unreadable(error))
 }
 

@@ -99,8 +99,13 @@ impl LogCheck {
             Self::Supplements => {
                 ("supplements", "every supplement completes a run that is in the log before it")
             }
-            Self::BundlesThere => ("bundles-there", "the zip of every leaf is there with its sidecars"),
-            Self::Bundles => ("bundles", "each zip is genuine and the one that its leaf names"),
+            Self::BundlesThere => (
+                "bundles-there",
+                "every bundle is there with its sidecars, but for zips that a sample leaves out",
+            ),
+            Self::Bundles => {
+                ("bundles", "each zip that was opened is genuine and the one that its leaf names")
+            }
             Self::BundlesLogged => ("bundles-logged", "no zip lies where the zip of a leaf does not belong"),
         }
     }

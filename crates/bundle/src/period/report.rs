@@ -399,7 +399,8 @@ impl PeriodReport {
                 finding.detail
             )?;
         }
-        writeln!(text, "  proved")?;
+        let nothing = !self.checks.iter().any(|check| check.outcome == Outcome::Passed);
+        writeln!(text, "{}", if nothing { "  proved        nothing" } else { "  proved" })?;
         for check in self.checks.iter().filter(|check| check.outcome == Outcome::Passed) {
             writeln!(text, "    {:>2}  {}", check.step, check.claim)?;
         }

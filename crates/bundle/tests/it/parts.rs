@@ -389,9 +389,35 @@ fn a_part_that_cannot_be_read_tells_nothing() {
 fn a_part_is_not_a_bundle() {
     let folder = Divided::complete().on_disk();
     let report = report_of(&folder.path().join(name(2)));
-    assert_ne!(report.exit_code(), 0);
-    let problem = report.problem.unwrap_or_default();
-    assert!(problem.contains("is a part") && problem.contains(&format!("{ID}.zip")), "{problem}");
+    assert_eq!((report.exit_code(), report.verdict), (2, Verdict::CouldNotTell));
+    let problem = report.problem.clone().unwrap_or_default();
+    assert!(problem.contains(&format!("is a part of {ID}.zip")), "{problem}");
+    assert!(report.render_text().contains("proved        nothing"), "{}", report.render_text());
+}
+
+#[test]
+fn parts_that_are_given_beside_their_root_are_read_with_it() {
+    let folder = Divided::complete().on_disk();
+    let file = folder.path().join("key.pem");
+    std::fs::write(&file, key(1).public().to_pem()).unwrap();
+    let run = |names: &[&str]| {
+        let mut arguments = vec!["--key".into(), file.clone().into_os_string()];
+        arguments.extend(names.iter().map(|name| folder.path().join(name).into_os_string()));
+        let (mut out, mut errors) = (Vec::new(), Vec::new());
+        let code = evidenced_bundle::command::cli_verify(arguments, None, &mut out, &mut errors);
+        (code, String::from_utf8(out).unwrap())
+    };
+    let (root, parts) = (format!("{ID}.zip"), [name(1), name(2), name(3)]);
+    let all = [&parts[0], &parts[1], &parts[2], &root].map(String::as_str);
+    let (code, text) = run(&all);
+    assert_eq!((code, text.matches("genuine: ").count()), (0, 1), "{text}");
+    // Without its root, and of another folder, a part says what it is.
+    let (code, text) = run(&all[..2]);
+    assert_eq!((code, text.matches(&format!("is a part of {ID}.zip")).count()), (2, 2), "{text}");
+    // A name that leads nowhere is not passed over.
+    std::fs::remove_file(folder.path().join(name(2))).unwrap();
+    let (code, text) = run(&all);
+    assert_eq!((code, text.matches("cannot be opened").count()), (2, 1), "{text}");
 }
 
 // With the key, and a lie.

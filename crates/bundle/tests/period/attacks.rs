@@ -48,6 +48,8 @@ fn drop_day() {
     let report = verify_week(&store);
     assert_eq!(refused(&report), ["bundles-there"]);
     assert_eq!((report.slots_sequenced, report.slots_opened), (7, 6));
+    let said = format!("{} is missing, and beside it .sigstore.json, .tlog-proof, .sshsig", zip_key(3));
+    assert_eq!(report.refused[0].detail, said);
     // Its leaf is gone too, and nothing was signed again: the root is another one.
     let mut less = leaves_of(&week());
     less.remove(3);
@@ -95,6 +97,19 @@ fn truncate_tail() {
         ..asking(&trust, days(5))
     };
     assert_eq!(refused(&verify_shelf("store", &shorter, &request)), ["pinned"]);
+}
+
+#[test]
+fn an_oversized_sidecar_in_a_store_is_refused_as_beside_a_zip() {
+    let good = store_of(&week());
+    for suffix in [".sigstore.json", ".tlog-proof", ".sshsig", ".tsr"] {
+        let mut store = good.clone();
+        store.0.insert(format!("{}{suffix}", zip_key(3)), vec![b' '; 1 << 20]);
+        let report = verify_week(&store);
+        assert_eq!((report.verdict, refused(&report)), (Verdict::NotGenuine, vec!["bundles"]), "{suffix}");
+        let detail = &report.refused[0].detail;
+        assert!(detail.contains(suffix) && detail.contains("has more than"), "{detail}");
+    }
 }
 
 #[test]

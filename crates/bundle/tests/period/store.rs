@@ -240,7 +240,8 @@ impl Shelf for Store {
     fn small(&self, key: &str, limit_bytes: u64) -> io::Result<Option<Vec<u8>>> {
         let found = self.0.get(key);
         if found.is_some_and(|bytes| u64::try_from(bytes.len()).unwrap() > limit_bytes) {
-            return Err(io::ErrorKind::FileTooLarge.into());
+            let what = format!("{key} has more than {limit_bytes} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
         }
         Ok(found.cloned())
     }

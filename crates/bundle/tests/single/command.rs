@@ -191,11 +191,11 @@ fn nothing_is_verified_without_an_anchor_from_outside() {
         (&["--trust", "trust", "--root-fingerprint", &upper], "is not 64 lower-case hexadecimal digits"),
         (
             &["--trust", "nowhere", "--root-fingerprint", fingerprint],
-            "neither a folder nor a file root-v<number>",
+            "is neither a folder, nor a file root-v<number>.dsse.json, nor a period bundle",
         ),
         (
             &["--trust", "key.pem", "--root-fingerprint", fingerprint],
-            "neither a folder nor a file root-v<number>",
+            "is neither a folder, nor a file root-v<number>.dsse.json, nor a period bundle",
         ),
         (&["--trust", "trust/root-v2.dsse.json", "--root-fingerprint", fingerprint], "ends at version 1"),
         (
