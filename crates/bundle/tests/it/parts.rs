@@ -18,6 +18,9 @@ use crate::bag::{
 };
 use crate::raw_zip::{Archive, RawEntry};
 
+/// What is changed, and how.
+type Named<T> = (&'static str, fn(&mut T));
+
 const SECOND: &str = "222233334444";
 const THIRD: &str = "333344445555";
 const RAW: &str = "data/raw/111122223333/eu-west-1/vpc.vpcs/DescribeVpcs-1.body";
@@ -611,7 +614,7 @@ fn bags_of_parts_that_lie_are_refused() {
         assert_eq!(check, Check::PartBags, "{file}: {from:?} -> {to:?}: {message}");
         assert!(message.contains(&name(2)), "{message}");
     }
-    let changes: [(&str, fn(&mut Files)); 6] = [
+    let changes: [Named<Files>; 6] = [
         ("a signature", |files| drop(files.insert(SIGNATURE.into(), vec![0; 64]))),
         ("a file in no manifest", |files| drop(files.insert("data/evidence/x.json".into(), Vec::new()))),
         ("no tag manifest", |files| drop(files.remove(TAG_MANIFEST))),
@@ -664,7 +667,7 @@ fn a_part_outside_the_zip_profile_is_refused() {
             divided.zips.insert(1, Archive::new(entries).bytes());
         })
     };
-    let changes: [(&str, fn(&mut RawEntry)); 5] = [
+    let changes: [Named<RawEntry>; 5] = [
         ("zip-headers", |entry| entry.external = 0o120_777 << 16),
         ("zip-headers", |entry| entry.comment = b"x".to_vec()),
         ("zip-headers", |entry| entry.time += 1),
