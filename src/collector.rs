@@ -11,6 +11,7 @@ mod sealing;
 mod targets;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use evidenced_bundle::{BagId, Digest, KeyId, Kind, PartRecord, Sealed};
@@ -21,7 +22,7 @@ use evidenced_core::run::{self, Clock, Settings, World};
 use evidenced_core::shape::{Partitions, ShapeError, Shapes};
 use evidenced_core::snapshot::Snapshot;
 
-use crate::aws::{self, AwsError, AwsSource, Keys};
+use crate::aws::{self, AwsError, AwsSource, Keys, Tally};
 use crate::publish::{CaughtUp, PublishError, Published, Publisher};
 use crate::store;
 
@@ -114,6 +115,8 @@ pub(crate) struct Overrides {
     pub(crate) keys: Option<Keys>,
     /// The lease under which a slot is collected.
     pub(crate) fence: Option<u64>,
+    /// Who counts the requests to AWS.
+    pub(crate) tally: Option<Arc<dyn Tally>>,
 }
 
 /// A bundle in the store, and what is in it.
@@ -176,7 +179,8 @@ pub(crate) async fn collect(
             let (slot, later) = (id.slot().to_string(), later.slot().to_string());
             return Err(CollectError::Overtaken { slot, later });
         }
-        Err(error) if error.is_the_store() => {
+        // What is sealed already waits for the store: collecting it again would replace it.
+        Err(error) if error.is_the_store() && !publisher.waits(&id) => {
             let why = std::error::Error::source(&error).map(ToString::to_string);
             tracing::error!(%error, why, "the store does not answer: the run is collected and waits in the spool");
             None
@@ -277,8 +281,9 @@ async fn blocking<T: Send + 'static>(
     publisher: Publisher,
     work: impl FnOnce(&Publisher) -> T + Send + 'static,
 ) -> Result<(Publisher, T), CollectError> {
+    let span = tracing::Span::current();
     let worked = tokio::task::spawn_blocking(move || {
-        let done = work(&publisher);
+        let done = span.in_scope(|| work(&publisher));
         (publisher, done)
     });
     Ok(worked.await?)
@@ -290,6 +295,7 @@ pub(crate) fn aws_settings(loaded: &Loaded, id: Option<&BagId>, overrides: Overr
     aws::Settings {
         profile: overrides.profile.or_else(|| config.aws.profile.clone()),
         keys: overrides.keys,
+        tally: overrides.tally,
         endpoint_url: config.aws.endpoint_url.clone(),
         ca_bundle: config.aws.ca_bundle.as_deref().map(|path| loaded.resolve(path)),
         home_region: config.aws.home_region.clone(),

@@ -5,12 +5,14 @@
 //! `POST /run`, and comes by every 30 seconds whatever the clock did. Promised: one run at a time; a run ends by the end
 //! of its lease; SIGTERM ends it within the grace, and what was sealed is published at the next start.
 
+mod embedded;
 mod http;
 mod lease;
 mod metrics;
 mod state;
 pub(crate) mod status;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,9 +23,11 @@ use evidenced_core::run::Clock as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+use tracing::Instrument as _;
 
+use crate::aws;
 use crate::collector::{self, CollectError, Loaded, Overrides, Progress, Stored, SystemClock};
-use crate::publish::{PublishError, Publisher};
+use crate::publish::{self, PublishError, Publisher};
 use crate::store;
 
 use lease::{Lease, LeaseError};
@@ -81,6 +85,8 @@ struct Service {
     state: Arc<State>,
     agenda: Agenda,
     held: Option<Held>,
+    /// Open gaps of the last run, where the status page cannot be read.
+    gaps: BTreeSet<String>,
     stop: Signal,
     interrupt: Signal,
 }
@@ -97,7 +103,7 @@ pub(crate) async fn serve(loaded: Loaded, profile: Option<String>) -> Result<(),
     let state = Arc::new(State::new(env!("CARGO_PKG_VERSION"), now()));
 
     // A mistake in keys, trust root or spool is said now, before anything is written.
-    let newest = newest(&loaded, profile.clone(), &state).await?;
+    let (newest, holder) = newest(&loaded, profile.clone(), &state).await?;
     let agenda = Agenda::new(config.schedule.clone(), &config.scope, config.service.jitter_seconds, newest);
     let scope = Scope::new(config.scope.clone());
     let scope =
@@ -112,8 +118,9 @@ pub(crate) async fn serve(loaded: Loaded, profile: Option<String>) -> Result<(),
     let answering = tokio::spawn(http::serve(listener, Arc::clone(&state)));
     tracing::info!(%address, schedule = config.schedule.as_str(), newest = newest.map(moment::seconds), "serving");
 
-    let holder = holder();
-    let mut service = Service { loaded, profile, scope, holder, state, agenda, held: None, stop, interrupt };
+    let gaps = BTreeSet::new();
+    let mut service =
+        Service { loaded, profile, scope, holder, state, agenda, held: None, gaps, stop, interrupt };
     service.run().await;
     answering.abort();
     wishing.abort();
@@ -126,6 +133,7 @@ impl Service {
     async fn run(&mut self) {
         loop {
             self.state.beat();
+            self.count_spool();
             if self.state.take_wish() && !self.extra().await {
                 return;
             }
@@ -141,10 +149,27 @@ impl Service {
             }
             tokio::select! {
                 () = self.state.wake.notified() => {}
-                () = tokio::time::sleep(PULSE) => {}
+                () = tokio::time::sleep(self.pause()) => {}
                 _ = self.stop.recv() => return,
                 _ = self.interrupt.recv() => return,
             }
+        }
+    }
+
+    /// Until a slot is to be tried again, or the loop comes by anyway.
+    fn pause(&self) -> Duration {
+        let again = self.held.as_ref().map(|held| held.again.saturating_duration_since(Instant::now()));
+        again.filter(|again| !again.is_zero()).map_or(PULSE, |again| again.min(PULSE))
+    }
+
+    /// Refreshes the numbers of the spool.
+    fn count_spool(&self) {
+        match publish::count_spool(&self.loaded.resolve(&self.loaded.config.spool)) {
+            Ok(count) => {
+                let age = count.oldest.map_or(0, |slot| now().saturating_sub(slot).max(0));
+                self.state.metrics.spool(count.sealed, age, count.tokens);
+            }
+            Err(error) => tracing::warn!(error = %chain(&error), "the spool was not counted"),
         }
     }
 
@@ -190,6 +215,13 @@ impl Service {
                 }
                 Err(CollectError::SlotTaken { .. } | CollectError::Overtaken { .. }) => {
                     tracing::info!(bundle = %id, "the slot is in the log already");
+                    self.state.set_ready(Ok(()));
+                    self.state.metrics.reached(now());
+                    self.agenda.note(slot);
+                }
+                Err(error @ CollectError::Conflict { .. }) => {
+                    tracing::error!(bundle = %id, error = %chain(&error), "another task had the slot");
+                    self.state.metrics.ran(&RunNumbers { result: "conflict", ..RunNumbers::default() });
                     self.agenda.note(slot);
                 }
                 Err(error) => {
@@ -223,15 +255,16 @@ impl Service {
 
     /// Makes a run, within its lease and until the service is to stop.
     async fn collect(&mut self, id: BagId, lease: Option<&Lease>) -> Ended {
-        let overrides =
-            Overrides { profile: self.profile.clone(), keys: None, fence: lease.map(|lease| lease.fence) };
+        let overrides = Overrides { fence: lease.map(|lease| lease.fence), ..self.overrides() };
         let most = Duration::from_millis(self.loaded.config.service.max_run_ms);
         let left = lease.map_or(most, |lease| {
             Duration::from_secs(u64::try_from(lease.expires.unix() - now()).unwrap_or(0))
         });
         let grace = Duration::from_millis(self.loaded.config.service.shutdown_grace_ms);
         let progress = Progress::new(id.to_string(), true);
-        let run = collector::collect(&self.loaded, id, overrides, &progress);
+        // An error's span, so that no filter takes it away: every line of the run carries it.
+        let span = tracing::error_span!("run", run = %id, slot = %id.slot());
+        let run = collector::collect(&self.loaded, id, overrides, &progress).instrument(span);
         tokio::pin!(run);
         let end = tokio::time::sleep(left);
         tokio::pin!(end);
@@ -291,14 +324,15 @@ impl Service {
     /// Whether somebody else has done a slot.
     async fn look(&mut self, slot: i64) {
         match newest(&self.loaded, self.profile.clone(), &self.state).await {
-            Ok(Some(newest)) if newest >= slot => self.agenda.note(newest),
+            Ok((Some(newest), _)) if newest >= slot => self.agenda.note(newest),
             Ok(_) => {}
             Err(error) => tracing::warn!(error = %chain(&error), "the log was not read"),
         }
     }
 
     fn overrides(&self) -> Overrides {
-        Overrides { profile: self.profile.clone(), ..Overrides::default() }
+        let tally: Arc<dyn aws::Tally> = self.state.metrics.clone();
+        Overrides { profile: self.profile.clone(), tally: Some(tally), ..Overrides::default() }
     }
 
     /// Tries again later, under the same lease while it lasts.
@@ -310,37 +344,51 @@ impl Service {
     }
 
     /// A bundle is in the store: numbers, and the status page.
-    async fn stored(&self, stored: &Stored, took: Duration) {
-        let metrics = &self.state.metrics;
+    async fn stored(&mut self, stored: &Stored, took: Duration) {
         self.state.set_ready(Ok(()));
+        let metrics = Arc::clone(&self.state.metrics);
         metrics.slots_missed.inc_by(u64::try_from(stored.caught_up.missed.len()).unwrap_or(0));
         if let Some(leaf) = &stored.published.leaf {
             metrics.log_size.set(i64::try_from(leaf.index).unwrap_or(i64::MAX).saturating_add(1));
         }
-        let numbers = status::numbers(stored, took, now());
+        self.count_spool();
+        let open = status::open_gaps(stored);
+        let before = self.page(stored, open.clone()).await.unwrap_or_else(|| std::mem::take(&mut self.gaps));
+        let numbers = status::numbers(stored, took, now(), status::new_and_old(&before, &open));
+        self.gaps = open;
         metrics.ran(&numbers);
+        let (id, missed) = (&stored.published.id, stored.caught_up.missed.len());
+        embedded::print(&embedded::line(&self.loaded.config.scope, id, &numbers, missed));
+    }
+
+    /// Writes the status page; gives the open gaps of the run before, where the page had them.
+    async fn page(&self, stored: &Stored, open: BTreeSet<String>) -> Option<BTreeSet<String>> {
         let settings = collector::aws_settings(&self.loaded, None, self.overrides());
         let store = match store::open(&self.loaded, &settings).await {
             Ok(store) => store,
-            Err(error) => return tracing::warn!(%error, "the status page was not written"),
+            Err(error) => {
+                tracing::warn!(%error, "the status page was not written");
+                return None;
+            }
         };
         let next = match self.agenda.next(now()) {
             Next::Run { slot, .. } => slot,
             Next::Wait { until } => until,
         };
-        metrics.next_slot.set(next);
+        self.state.metrics.next_slot.set(next);
         let page = status::Entry::of(stored);
         let scope = self.loaded.config.scope.clone();
         let schedule = self.loaded.config.schedule.as_str().to_owned();
         let (missed, at) = (stored.caught_up.missed.clone(), now());
         let written = tokio::task::spawn_blocking(move || {
-            status::write(&*store, &status::About { scope, schedule, next, at }, &missed, page)
+            status::write(&*store, &status::About { scope, schedule, next, at }, &missed, page, &open)
         });
         match written.await {
-            Ok(Ok(())) => {}
+            Ok(Ok(before)) => return before,
             Ok(Err(error)) => tracing::warn!(error = %chain(&error), "the status page was not written"),
             Err(error) => tracing::warn!(%error, "the status page was not written"),
         }
+        None
     }
 }
 
@@ -349,31 +397,26 @@ struct Elsewhere {
     until: i64,
 }
 
-/// The newest scheduled slot of the log; none where the store does not answer.
+/// The newest scheduled slot of the log, none where the store does not answer; and the holder's name.
 async fn newest(
     loaded: &Loaded,
     profile: Option<String>,
     state: &Arc<State>,
-) -> Result<Option<i64>, ServiceError> {
+) -> Result<(Option<i64>, String), ServiceError> {
     let overrides = Overrides { profile, ..Overrides::default() };
     let settings = collector::aws_settings(loaded, None, overrides);
     let publisher = Publisher::open(loaded, &settings).await?;
-    let read = tokio::task::spawn_blocking(move || (publisher.newest(), publisher.waiting()));
-    let (newest, waiting) = read.await.map_err(CollectError::from)?;
-    if let Ok((sealed, oldest, tokens)) = waiting {
-        let metrics = &state.metrics;
-        metrics.spool_bundles.set(i64::try_from(sealed).unwrap_or(i64::MAX));
-        metrics.spool_oldest.set(oldest.map_or(0, |slot| now().saturating_sub(slot)));
-        metrics.tokens_pending.set(i64::try_from(tokens).unwrap_or(i64::MAX));
-    }
+    let read = tokio::task::spawn_blocking(move || (publisher.newest(), publisher.holder()));
+    let (newest, holder) = read.await.map_err(CollectError::from)?;
+    let holder = holder?;
     match newest {
         Ok(newest) => {
             state.set_ready(Ok(()));
-            Ok(newest)
+            Ok((newest, holder))
         }
         Err(error) if error.is_the_store() => {
             tracing::error!(error = %chain(&error), "the store does not answer: runs are made, and wait in the spool");
-            Ok(None)
+            Ok((None, holder))
         }
         Err(error) => Err(error.into()),
     }
@@ -390,13 +433,6 @@ async fn wake_on(schedule: &str, state: &Arc<State>) -> Result<JobScheduler, Ser
     scheduler.add(job).await?;
     scheduler.start().await?;
     Ok(scheduler)
-}
-
-/// Who holds a lease: this task, told from every other.
-fn holder() -> String {
-    let host = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
-    let host = host.unwrap_or_else(|| "localhost".to_owned());
-    format!("{host}/{}", std::process::id())
 }
 
 fn now() -> i64 {

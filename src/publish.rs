@@ -43,8 +43,8 @@ use crate::store::{self, Store};
 use crate::trust_root::{TrustRootError, Trusted};
 
 use tsa::{Answer, TimestampClient};
-pub(crate) use waiting::SpoolError;
 use waiting::Waiting;
+pub(crate) use waiting::{SpoolError, count as count_spool};
 
 /// Of the container, as `sha256:<hex>`: only its starter knows it.
 const IMAGE_VARIABLE: &str = "EVIDENCED_IMAGE_DIGEST";
@@ -253,11 +253,14 @@ impl Publisher {
         Ok(ids.filter(|id| id.kind() == Kind::Schedule).map(|id| id.slot().unix()).max())
     }
 
-    /// What waits in the spool: how many sealed bundles, the slot of the oldest, and how many tokens.
-    pub(crate) fn waiting(&self) -> Result<(usize, Option<i64>, usize), PublishError> {
-        let sealed = self.in_order()?;
-        let tokens = self.spool.wanted_tokens()?.len();
-        Ok((sealed.len(), sealed.first().map(|id| id.slot().unix()), tokens))
+    /// The name under which leases are taken: that of the spool, so that a service that is started again goes on.
+    pub(crate) fn holder(&self) -> Result<String, PublishError> {
+        Ok(self.spool.holder()?)
+    }
+
+    /// Whether a bundle is sealed and waits for the store.
+    pub(crate) fn waits(&self, id: &BagId) -> bool {
+        self.spool.sealed_path(id).exists()
     }
 
     /// Whether the store has a bundle.

@@ -38,6 +38,7 @@ pub(super) struct Capture {
 #[derive(Debug, Default)]
 struct State {
     attempts: u32,
+    throttles: u32,
     endpoint: Option<String>,
     answer: Option<Answer>,
     finished_at_ms: Option<i64>,
@@ -111,6 +112,11 @@ impl Capture {
             finished_at_ms,
             endpoint: state.endpoint.clone(),
         })
+    }
+
+    /// Attempts that were throttled.
+    pub(super) fn throttles(&self) -> u32 {
+        self.state().throttles
     }
 
     /// Attempts, the endpoint that was asked, and the start.
@@ -194,11 +200,14 @@ impl Intercept for Capture {
     ) -> Result<(), BoxError> {
         let mut state = self.state();
         state.finished_at_ms = Some(now_ms());
-        if let (Some(lane), Some(answer)) = (&self.lane, &state.answer)
+        if let Some(answer) = &state.answer
             && let Kept::Whole(body) = answer.body.look()
             && says_slow_down(answer.status, &answer.headers, &body)
         {
-            lane.throttled();
+            state.throttles = state.throttles.saturating_add(1);
+            if let Some(lane) = &self.lane {
+                lane.throttled();
+            }
         }
         Ok(())
     }

@@ -28,4 +28,4 @@ pub(crate) use clients::test_client;
 pub(crate) use clients::{connector, kms, s3};
 pub(crate) use failure::chain;
 pub(crate) use role::{AssumeRole, Keys, Secret};
-pub(crate) use source::{AwsError, AwsSource, Caller, RetryMode, Settings};
+pub(crate) use source::{AwsError, AwsSource, Caller, RetryMode, Settings, Tally};

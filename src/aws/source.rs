@@ -30,6 +30,12 @@ use super::trust::TrustError;
 /// The share of AWS's documented rates that is used unless the settings say otherwise.
 const QUOTA_SHARE: f64 = 0.3;
 
+/// Counts requests, for the metrics of the service.
+pub(crate) trait Tally: std::fmt::Debug + Send + Sync {
+    /// A request is over, all its attempts included: `ok`, the HTTP status, or a word of ours where there is none.
+    fn asked(&self, service: &str, operation: &str, outcome: &str, throttled: u32);
+}
+
 /// How AWS is asked.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -63,6 +69,8 @@ pub(crate) struct Settings {
     pub(crate) first_backoff: Duration,
     /// Largest response that is kept.
     pub(crate) max_body_bytes: usize,
+    /// Who counts the requests.
+    pub(crate) tally: Option<Arc<dyn Tally>>,
 }
 
 impl Default for Settings {
@@ -83,6 +91,7 @@ impl Default for Settings {
             max_attempts: 5,
             first_backoff: Duration::from_secs(1),
             max_body_bytes: 64 * 1024 * 1024,
+            tally: None,
         }
     }
 }
@@ -146,6 +155,7 @@ pub(crate) struct AwsSource {
     limiter: Limiter,
     in_flight: Semaphore,
     max_body_bytes: usize,
+    tally: Option<Arc<dyn Tally>>,
     partitions: OnceLock<Option<Partitions>>,
     principals: Mutex<HashMap<String, Arc<OnceCell<String>>>>,
 }
@@ -167,6 +177,7 @@ impl AwsSource {
             limiter: Limiter::new(pace),
             in_flight: Semaphore::new(settings.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
             max_body_bytes: settings.max_body_bytes,
+            tally: settings.tally,
             partitions: OnceLock::new(),
             principals: Mutex::default(),
         })
@@ -261,7 +272,16 @@ impl AwsSource {
         let capture = Capture::new(self.max_body_bytes).on(lane).showing(client.stand_in(call.operation));
         let outcome = send(call, &client, request, capture.clone()).await;
         drop(permit);
-        capture.finish(outcome).map_err(|failure| self.not_offered(request, failure))
+        let answer = capture.finish(outcome).map_err(|failure| self.not_offered(request, failure));
+        if let Some(tally) = &self.tally {
+            let outcome = match &answer {
+                Ok(page) if page.status < 400 => "ok".to_owned(),
+                Ok(page) => page.status.to_string(),
+                Err(failure) => failure.code.clone(),
+            };
+            tally.asked(call.service, call.operation, &outcome, capture.throttles());
+        }
+        answer
     }
 }
 

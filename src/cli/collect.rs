@@ -31,7 +31,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<u8, Failed> {
     let loaded = Loaded::read(&arguments.config)?;
     let id = bag_id(&loaded.config, arguments.slot.as_deref())?;
-    let overrides = Overrides { profile: arguments.profile.clone(), keys: None, fence: None };
+    let overrides = Overrides { profile: arguments.profile.clone(), ..Overrides::default() };
     let stored = block_on(&loaded, id, overrides, quiet)?;
     match arguments.output {
         Output::Table => print(summary::text(&stored).as_bytes())?,

@@ -64,6 +64,7 @@ async fn demonstrate(arguments: &Arguments, quiet: bool) -> Result<u8, Failed> {
             secret_access_key: Secret::new(keys.secret_access_key.clone()),
         }),
         fence: None,
+        tally: None,
     };
     let stored = collector::collect(&loaded, id, overrides, &progress).await;
     progress.finish();

@@ -1,8 +1,8 @@
 //! One at a time: the lease of a slot.
 //!
 //! A lease is an object `lease/<slot>/<fence>` that is created once and never renewed: its life is the bound on a
-//! run. The next fence may be created when the one before has expired, and only one writer creates it. A lease keeps
-//! two tasks from doing the same work; what keeps them from sealing a slot twice is that its zip is created once.
+//! run. The next fence may be created when the one before has expired, or is the holder's own (a service that was
+//! started again, with its spool, goes on at once), and only one writer creates it. A lease keeps two tasks from doing the same work; what keeps them from sealing a slot twice is that its zip is created once.
 //! Refused: a lease that cannot be read, since nobody could say when it ends.
 
 use std::time::Duration;
@@ -66,7 +66,7 @@ pub(crate) fn acquire(
         let last = last(store, &prefix)?;
         if let Some(fence) = last {
             let object = read(store, &format!("{prefix}{fence}"))?;
-            if now < object.expires {
+            if now < object.expires && object.holder != holder {
                 let (holder, expires) = (object.holder, object.expires);
                 return Err(LeaseError::Held { slot: slot.to_owned(), holder, expires });
             }
@@ -82,7 +82,7 @@ pub(crate) fn acquire(
         if store.create(&key, &bytes)? == Creation::Created {
             return Ok(Lease { fence, expires });
         }
-        // Another task was faster; or it was ours, and its answer was lost: then it is held by us, and we wait.
+        // Another task was faster; or it was ours, and its answer was lost: then the next one is ours too.
     }
 }
 
@@ -138,10 +138,13 @@ mod tests {
             let held = acquire(&store, SLOT, "b", at(now), LIFE).unwrap_err().to_string();
             assert_eq!(held, "slot 20261122T020000Z is held by a until 2026-11-22T03:00:00Z");
         }
-        // The holder itself does not renew it either.
-        assert!(matches!(acquire(&store, SLOT, "a", start, LIFE), Err(LeaseError::Held { .. })));
         let next = acquire(&store, SLOT, "b", at("2026-11-22T03:00:00Z"), LIFE).unwrap();
         assert_eq!(next, Lease { fence: 2, expires: at("2026-11-22T04:00:00Z") });
+        // The holder that was started again goes on, under a fence of its own; the other waits for that one's end.
+        let again = acquire(&store, SLOT, "b", at("2026-11-22T03:30:00Z"), LIFE).unwrap();
+        assert_eq!(again, Lease { fence: 3, expires: at("2026-11-22T04:30:00Z") });
+        let held = acquire(&store, SLOT, "a", at("2026-11-22T04:00:00Z"), LIFE);
+        assert!(matches!(held, Err(LeaseError::Held { .. })));
         assert!(acquire(&store, "20261123T020000Z", "c", start, LIFE).is_ok(), "another slot");
     }
 

@@ -14,6 +14,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::aws::Tally;
+
 type Number = Gauge<i64, AtomicI64>;
 type Fraction = Gauge<f64, AtomicU64>;
 
@@ -52,7 +54,7 @@ struct Build {
 /// What a run ended with.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RunNumbers {
-    /// `complete`, `partial`, `failed`.
+    /// `complete`, `partial`, `failed`, `conflict`.
     pub(crate) result: &'static str,
     /// When it ended, seconds since 1970.
     pub(crate) ended: i64,
@@ -76,11 +78,11 @@ pub(crate) struct Metrics {
     /// Slots that ended as `missed`.
     pub(crate) slots_missed: Counter,
     /// Age of the oldest sealed bundle that the store does not hold.
-    pub(crate) spool_oldest: Number,
+    spool_oldest: Number,
     /// Sealed bundles that the store does not hold.
-    pub(crate) spool_bundles: Number,
+    spool_bundles: Number,
     /// Bundles whose timestamp is still to be fetched.
-    pub(crate) tokens_pending: Number,
+    tokens_pending: Number,
     /// Leaves of the log.
     pub(crate) log_size: Number,
     /// 1 while a lease is held.
@@ -160,7 +162,7 @@ impl Metrics {
     /// A run is over.
     pub(crate) fn ran(&self, run: &RunNumbers) {
         self.runs.get_or_create(&RunResult { result: run.result.to_owned() }).inc();
-        if run.result == "failed" {
+        if matches!(run.result, "failed" | "conflict") {
             return;
         }
         self.last_success.set(run.ended);
@@ -176,13 +178,16 @@ impl Metrics {
         }
     }
 
-    /// A request to AWS is over: `ok` or the error's code.
-    pub(crate) fn asked(&self, service: &str, operation: &str, outcome: &str, throttled: bool) {
-        let (service, operation, outcome) = (service.to_owned(), operation.to_owned(), outcome.to_owned());
-        if throttled {
-            self.throttles.get_or_create(&Service { service: service.clone() }).inc();
-        }
-        self.calls.get_or_create(&Call { service, operation, outcome }).inc();
+    /// A slot is in the store and in the log.
+    pub(crate) fn reached(&self, now: i64) {
+        self.last_success.set(now);
+    }
+
+    /// What waits in the spool.
+    pub(crate) fn spool(&self, bundles: usize, oldest_seconds: i64, tokens: usize) {
+        self.spool_bundles.set(i64::try_from(bundles).unwrap_or(i64::MAX));
+        self.spool_oldest.set(oldest_seconds);
+        self.tokens_pending.set(i64::try_from(tokens).unwrap_or(i64::MAX));
     }
 
     /// The text of `/metrics` (OpenMetrics).
@@ -194,6 +199,17 @@ impl Metrics {
     }
 }
 
+impl Tally for Metrics {
+    fn asked(&self, service: &str, operation: &str, outcome: &str, throttled: u32) {
+        let (service, operation, outcome) = (service.to_owned(), operation.to_owned(), outcome.to_owned());
+        if throttled > 0 {
+            let throttles = self.throttles.get_or_create(&Service { service: service.clone() });
+            throttles.inc_by(u64::from(throttled));
+        }
+        self.calls.get_or_create(&Call { service, operation, outcome }).inc();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,8 +217,8 @@ mod tests {
     #[test]
     fn every_number_has_its_documented_name() {
         let metrics = Metrics::new("1.2.3");
-        metrics.asked("ec2", "DescribeVpcs", "ok", false);
-        metrics.asked("ec2", "DescribeVpcs", "RequestLimitExceeded", true);
+        metrics.asked("ec2", "DescribeVpcs", "ok", 0);
+        metrics.asked("ec2", "DescribeVpcs", "503", 1);
         metrics.slots_missed.inc();
         metrics.next_slot.set(1_790_000_000);
         metrics.ran(&RunNumbers {
@@ -230,6 +246,7 @@ mod tests {
             "evidenced_runs_total{result=\"partial\"} 1",
             "evidenced_runs_total{result=\"failed\"} 1",
             "evidenced_api_calls_total{service=\"ec2\",operation=\"DescribeVpcs\",outcome=\"ok\"} 1",
+            "evidenced_api_calls_total{service=\"ec2\",operation=\"DescribeVpcs\",outcome=\"503\"} 1",
             "evidenced_api_throttles_total{service=\"ec2\"} 1",
             "evidenced_coverage_ratio 0.875",
             "evidenced_cells{outcome=\"denied\"} 1",

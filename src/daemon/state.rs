@@ -1,7 +1,7 @@
 //! What the loop, the endpoints and the signals share.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use evidenced_core::run::Clock as _;
 use tokio::sync::Notify;
@@ -15,7 +15,7 @@ const PULSE_SECONDS: i64 = 300;
 /// Of one service.
 #[derive(Debug)]
 pub(crate) struct State {
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Arc<Metrics>,
     pulse: AtomicI64,
     ready: Mutex<Result<(), String>>,
     asked: AtomicBool,
@@ -27,7 +27,7 @@ impl State {
     /// Alive, and not yet ready.
     pub(crate) fn new(version: &str, now: i64) -> Self {
         Self {
-            metrics: Metrics::new(version),
+            metrics: Arc::new(Metrics::new(version)),
             pulse: AtomicI64::new(now.max(seconds())),
             ready: Mutex::new(Err("the store was not reached yet".to_owned())),
             asked: AtomicBool::new(false),

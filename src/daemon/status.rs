@@ -2,7 +2,7 @@
 //!
 //! The one page of a store, beside the checkpoint, that is overwritten. It is a convenience and proves nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use evidenced_bundle::BagId;
@@ -15,6 +15,8 @@ use crate::collector::Stored;
 
 /// Slots that are kept on the page.
 const ENTRIES: usize = 100;
+/// Open gaps that are kept on the page.
+const GAPS: usize = 10_000;
 /// How often a page that another task writes too is tried.
 const ATTEMPTS: usize = 5;
 
@@ -53,6 +55,9 @@ pub(crate) struct Page {
     version: String,
     pub(crate) written_at: String,
     next_slot: String,
+    /// Open gaps of the newest bundle with evidence, as `account/region/item`.
+    #[serde(default)]
+    open_gaps: BTreeSet<String>,
     pub(crate) bundles: Vec<Entry>,
 }
 
@@ -80,9 +85,21 @@ pub(crate) fn key(scope: &str) -> String {
     format!("status/{scope}.json")
 }
 
-/// What a run ended with, as numbers.
-pub(crate) fn numbers(stored: &Stored, took: Duration, now: i64) -> RunNumbers {
+/// The open gaps of a run, as `account/region/item`.
+pub(crate) fn open_gaps(stored: &Stored) -> BTreeSet<String> {
+    let gaps = stored.snapshot.open_gaps().take(GAPS);
+    gaps.map(|row| format!("{}/{}/{}", row.account, row.region, row.item)).collect()
+}
+
+/// How many gaps the run before did not have, and how many it had.
+pub(crate) fn new_and_old(before: &BTreeSet<String>, open: &BTreeSet<String>) -> (i64, i64) {
+    let old = open.intersection(before).count();
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    (count(open.len() - old), count(old))
+}
+
+/// What a run ended with, as numbers.
+pub(crate) fn numbers(stored: &Stored, took: Duration, now: i64, gaps: (i64, i64)) -> RunNumbers {
     let mut cells: BTreeMap<&'static str, i64> = BTreeMap::new();
     for row in &stored.snapshot.rows {
         *cells.entry(row.status.word()).or_insert(0) += 1;
@@ -95,20 +112,21 @@ pub(crate) fn numbers(stored: &Stored, took: Duration, now: i64) -> RunNumbers {
         result: if stored.snapshot.open_gaps().next().is_some() { "partial" } else { "complete" },
         ended: now,
         seconds: took.as_secs_f64(),
-        gaps: (count(stored.snapshot.open_gaps().count()), 0),
+        gaps,
         coverage: if planned == 0 { 1.0 } else { share(whole) / share(planned) },
         cells,
         bytes: i64::try_from(stored.bytes).unwrap_or(i64::MAX),
     }
 }
 
-/// Adds bundles to the page, newest first.
+/// Adds bundles to the page, newest first; gives the open gaps that the page had, where there was one.
 pub(crate) fn write(
     store: &dyn LogStore,
     about: &About,
     missed: &[BagId],
     entry: Entry,
-) -> Result<(), StoreError> {
+    open: &BTreeSet<String>,
+) -> Result<Option<BTreeSet<String>>, StoreError> {
     let key = key(&about.scope);
     let fresh: Vec<Entry> = std::iter::once(entry).chain(missed.iter().rev().map(Entry::missed)).collect();
     for _ in 0..ATTEMPTS {
@@ -116,6 +134,7 @@ pub(crate) fn write(
             Some((bytes, version)) => (serde_json::from_slice::<Page>(&bytes).ok(), Some(version)),
             None => (None, None),
         };
+        let gaps = before.as_ref().map(|page| page.open_gaps.clone());
         let old = before.map(|page| page.bundles).unwrap_or_default();
         let old = old.into_iter().filter(|old| !fresh.iter().any(|new| new.id == old.id));
         let page = Page {
@@ -124,13 +143,14 @@ pub(crate) fn write(
             version: env!("CARGO_PKG_VERSION").to_owned(),
             written_at: moment::seconds(about.at),
             next_slot: moment::seconds(about.next),
+            open_gaps: open.clone(),
             bundles: fresh.iter().cloned().chain(old).take(ENTRIES).collect(),
         };
         let mut bytes =
             serde_json::to_vec_pretty(&page).map_err(|error| StoreError::new("write", &key, error))?;
         bytes.push(b'\n');
         if store.replace(&key, &bytes, version.as_ref())? == Replacement::Replaced {
-            return Ok(());
+            return Ok(gaps);
         }
     }
     Err(StoreError::new("write", &key, "another task writes it all the time"))
@@ -158,8 +178,10 @@ mod tests {
                 bytes: None,
                 gaps: 0,
             };
-            write(&store, &about, &[], entry.clone()).unwrap();
-            write(&store, &about, &[], entry).unwrap();
+            let gap = |day: i64| BTreeSet::from([format!("111122223333/eu-west-1/item-{day}")]);
+            let before = write(&store, &about, &[], entry.clone(), &gap(day)).unwrap();
+            assert_eq!(before, (day > 1).then(|| gap(day - 1)));
+            write(&store, &about, &[], entry, &gap(day)).unwrap();
         }
         let (bytes, _) = store.get("status/prod.json").unwrap().unwrap();
         let page: Page = serde_json::from_slice(&bytes).unwrap();
@@ -174,6 +196,14 @@ mod tests {
             )
             .unwrap();
         let about = About { scope: "prod".to_owned(), schedule: "0 2 * * *".to_owned(), next: 1, at: 0 };
-        write(&store, &about, &[], page.bundles[0].clone()).unwrap();
+        let none = BTreeSet::new();
+        assert_eq!(write(&store, &about, &[], page.bundles[0].clone(), &none).unwrap(), None);
+    }
+
+    #[test]
+    fn a_gap_that_the_run_before_had_is_not_new() {
+        let gaps = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(new_and_old(&gaps(&["a", "b"]), &gaps(&["b", "c", "d"])), (2, 1));
+        assert_eq!(new_and_old(&gaps(&["a"]), &gaps(&[])), (0, 0));
     }
 }

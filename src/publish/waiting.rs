@@ -8,6 +8,7 @@
 //! tokens/<id>.zip.tsr       its answer, until the store has it
 //! conflict/                 bundles that lost their slot to another: evidence all the same
 //! log-seen                  the largest checkpoint seen: an older store is refused
+//! holder                    the name under which this spool's service takes leases
 //! lock                      held while a run works; two at once would each write the slots that the other has
 //! ```
 //!
@@ -87,6 +88,23 @@ impl Waiting {
             }
         }
         Ok(spool)
+    }
+
+    /// The name under which the service of this spool takes leases; made at the first start.
+    pub(crate) fn holder(&self) -> Result<String, SpoolError> {
+        let path = self.root.join("holder");
+        if let Some(bytes) = read_small(&path)? {
+            let name = String::from_utf8(bytes).ok().map(|text| text.trim_end().to_owned());
+            let name =
+                name.filter(|name| name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            return name.ok_or(SpoolError::Damaged { path, expected: "the name of a holder; remove it" });
+        }
+        let mut random = [0; 16];
+        getrandom::fill(&mut random)
+            .map_err(|error| failed(&path, "asking for randomness")(io::Error::other(error)))?;
+        let name = random.iter().fold(String::new(), |name, byte| format!("{name}{byte:02x}"));
+        write_whole(&path, format!("{name}\n").as_bytes())?;
+        Ok(name)
     }
 
     /// Where a sealed bundle waits.
@@ -207,6 +225,29 @@ impl Waiting {
     }
 }
 
+/// What waits in a spool, read without its lock: it is only for people and alarms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    /// Sealed bundles.
+    pub(crate) sealed: usize,
+    /// The slot of the oldest, seconds since 1970.
+    pub(crate) oldest: Option<i64>,
+    /// Tokens that nobody gave yet.
+    pub(crate) tokens: usize,
+}
+
+/// Counts what waits in the spool at `root`.
+pub(crate) fn count(root: &Path) -> Result<Count, SpoolError> {
+    let sealed = names(&root.join("sealed"))?;
+    let ids = || sealed.iter().filter_map(|name| BagId::parse(name.strip_suffix(".zip")?));
+    let tokens = names(&root.join("tokens"))?;
+    Ok(Count {
+        sealed: ids().count(),
+        oldest: ids().map(|id| id.slot().unix()).min(),
+        tokens: tokens.iter().filter(|name| name.ends_with(".want")).count(),
+    })
+}
+
 /// The names in a folder, sorted, without temporary files.
 fn names(folder: &Path) -> Result<Vec<String>, SpoolError> {
     let mut found = Vec::new();
@@ -274,6 +315,30 @@ mod tests {
         assert!(matches!(Waiting::open(folder.path()), Err(SpoolError::Busy { .. })));
         drop(first);
         Waiting::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_spool_keeps_the_name_of_its_holder_and_another_has_another() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let spool = Waiting::open(one.path()).unwrap();
+        let name = spool.holder().unwrap();
+        drop(spool);
+        assert_eq!(Waiting::open(one.path()).unwrap().holder().unwrap(), name);
+        assert_ne!(Waiting::open(two.path()).unwrap().holder().unwrap(), name);
+        fs::write(one.path().join("holder"), "me\n").unwrap();
+        let refused = Waiting::open(one.path()).unwrap().holder();
+        assert!(matches!(refused, Err(SpoolError::Damaged { .. })));
+    }
+
+    #[test]
+    fn what_waits_is_counted_while_a_run_has_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Waiting::open(folder.path()).unwrap();
+        assert_eq!(count(folder.path()).unwrap(), Count::default());
+        spool.seal_bytes(b"zip", &id().file_name()).unwrap();
+        spool.want_token(&id().file_name(), &Digest::of(b"zip")).unwrap();
+        let oldest = Some(id().slot().unix());
+        assert_eq!(count(folder.path()).unwrap(), Count { sealed: 1, oldest, tokens: 1 });
     }
 
     #[test]

@@ -21,4 +21,5 @@ mod parts;
 mod period;
 mod publish;
 mod story;
+mod service;
 mod timestamps;
