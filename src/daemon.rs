@@ -338,6 +338,7 @@ impl Service {
     /// Tries again later, under the same lease while it lasts.
     fn failed(&mut self, slot: i64, lease: Option<Lease>, failures: u32) {
         self.state.metrics.ran(&RunNumbers { result: "failed", ..RunNumbers::default() });
+        self.count_spool();
         let wait = FIRST_RETRY.saturating_mul(1 << failures.min(4)).min(LAST_RETRY);
         tracing::warn!(seconds = wait.as_secs(), "the slot is tried again, while its period lasts");
         self.held = Some(Held { slot, lease, failures: failures + 1, again: Instant::now() + wait });

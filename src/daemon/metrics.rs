@@ -125,7 +125,7 @@ impl Metrics {
             spool_bundles Number, "spool_bundles", "Sealed bundles that the store lacks";
             tokens_pending Number, "tokens_pending", "Bundles whose timestamp is still to be fetched";
             log_size Number, "log_size", "Leaves of the log";
-            last_success Number, "run_last_success_timestamp_seconds", "When a scheduled run last reached the store";
+            last_success Number, "run_last_success_timestamp_seconds", "When a run last reached the store";
             duration Fraction, "run_duration_seconds", "How long the last run took";
             runs Family<RunResult, Counter>, "runs", "Runs by result";
             calls Family<Call, Counter>, "api_calls", "Requests to AWS by outcome";

@@ -175,7 +175,7 @@ fn whole(estate: &Estate, bundles: u64) {
 
 fn fence(estate: &Estate, unix: i64) -> Value {
     let run = estate.open(&bundle(estate, unix)).read(&BundlePath::new("data/run.json").unwrap()).unwrap();
-    serde_json::from_slice::<Value>(&run).unwrap()["fence"].clone()
+    serde_json::from_slice::<Value>(&run).unwrap()["lease"]["fence"].clone()
 }
 
 /// Extra runs have their second in their name: the next one needs another second.

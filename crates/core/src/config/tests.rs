@@ -18,6 +18,9 @@ fn the_commented_example_has_no_problem() {
     assert_eq!(config.schedule.as_str(), "0 2 * * *");
     assert_eq!(config.aws.accounts.len(), 1);
     assert_eq!((config.accepted_gaps.len(), config.controls.len(), config.exceptions.len()), (1, 1, 1));
+    // The values that it shows for the service are those in force without them.
+    assert!(EXAMPLE.contains("\n[service]"));
+    assert_eq!(config.service, parse(SMALL).unwrap().service);
 }
 
 #[test]
