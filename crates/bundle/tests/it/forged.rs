@@ -262,6 +262,19 @@ const LIES: &[(&str, Check, Change)] = &[
         run.rows().clear();
         run.documents.clear();
     }),
+    ("a row of an item that the catalogue lacks in place of one that it has", Check::Coverage, |run| {
+        run.rows().retain(|row| row["region"] != "eu-west-1" || row["item"] != "vpc.vpcs");
+        run.documents.remove(DOCUMENT);
+        run.answer(ACCOUNT, "eu-west-1", "vpc.subnets");
+    }),
+    ("a row of an item that the catalogue lacks in a region that is not planned", Check::Coverage, |run| {
+        run.row("af-south-1", "vpc.vpcs")["item"] = json!("vpc.subnets");
+    }),
+    ("a gap with the sha256 of no file", Check::RunFiles, |run| {
+        run.gap("denied");
+        run.row("eu-west-1", "vpc.vpcs")["sha256"] = json!(Digest::of(b"").to_string());
+        run.run["status"] = json!("partial");
+    }),
     ("a document that no row names", Check::RunFiles, |run| {
         run.documents.insert(format!("data/evidence/{ACCOUNT}/eu-west-1/vpc.subnets.json"), json!({}));
     }),
@@ -569,6 +582,32 @@ fn manual_and_supplementary_bags_say_so() {
         let bundle = crate::bag::verify_named(zip, &format!("{id}.zip")).unwrap();
         assert_eq!(bundle.run().trigger, trigger);
     }
+}
+
+#[test]
+fn a_supplement_has_some_rows_of_the_plan_and_never_none() {
+    let supplement = |change: fn(&mut Run)| {
+        let id = format!("{ID}-supplement-1");
+        let mut run = Run::complete();
+        run.run["trigger"] = json!("supplement");
+        change(&mut run);
+        let files = signed(&id, &run.payload(), &key(1));
+        let entries = files
+            .iter()
+            .map(|(path, bytes)| crate::raw_zip::RawEntry::deflated(&format!("{id}/{path}"), bytes));
+        crate::bag::verify_named(crate::raw_zip::Archive::new(entries).bytes(), &format!("{id}.zip"))
+    };
+    let some = supplement(|run| {
+        run.rows().retain(|row| row["item"] == "vpc.vpcs" && row["region"] == "eu-west-1");
+        run.documents.retain(|path, _| path == DOCUMENT);
+    });
+    assert_eq!(some.unwrap().run().cells, BTreeMap::from([("complete", 1)]));
+    let (check, message) = refusal(supplement(|run| {
+        run.rows().clear();
+        run.documents.clear();
+    }));
+    assert_eq!(check, Check::Coverage);
+    assert!(message.contains("a supplement has no rows"), "{message}");
 }
 
 #[test]

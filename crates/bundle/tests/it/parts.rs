@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Cursor};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use evidenced_bundle::archive::UntrustedBundle;
 use evidenced_bundle::parts::{PartId, PartSource};
@@ -227,6 +229,17 @@ fn a_run_whose_rows_are_split_by_account_is_genuine_in_parts() {
 }
 
 #[test]
+fn a_part_may_hold_two_accounts_whose_rows_are_split() {
+    // The rows of the first of them are through when the part is not yet.
+    let mut divided = Divided::complete();
+    let second = divided.parts.remove(1);
+    divided.parts[0].extend(second);
+    divided.run.split();
+    let bundle = divided.verify().unwrap();
+    assert_eq!((bundle.parts().count, bundle.run().cells["complete"]), (2, 12));
+}
+
+#[test]
 fn an_account_may_be_cut_by_region() {
     let mut divided = Divided::complete();
     let second = divided.parts[1].split_off(&format!("data/evidence/{SECOND}/global/"));
@@ -319,7 +332,7 @@ fn parts_of_another_length_are_refused_before_anything_parses_them() {
         change(shelf.0.get_mut(&name(3)).unwrap());
         let (check, message) = refusal(verify(&divided.root(), shelf));
         assert_eq!(check, Check::Parts);
-        assert!(message.contains(&name(3)), "{message}");
+        assert!(message.contains(&name(3)) && message.contains(" bytes, data/parts.json says "), "{message}");
     }
 }
 
@@ -691,6 +704,82 @@ fn a_part_outside_the_zip_profile_is_refused() {
     });
     assert_eq!(check, Check::PartBags);
     assert!(message.contains("is not the slot"), "{message}");
+}
+
+#[test]
+fn a_part_with_a_bit_that_means_nothing_is_refused() {
+    let id = format!("{ID}.part-0002");
+    let (check, message) = lied(|divided| {
+        let files = part_files(&id, (2, 3), &divided.parts[1]);
+        let entries = files.iter().map(|(path, bytes)| {
+            let mut entry = RawEntry::deflated(&format!("{id}/{path}"), bytes);
+            if path.ends_with("vpc.vpcs.json") {
+                // One stored block: three bits of header, five bits that no inflater looks at.
+                let length = u16::try_from(bytes.len()).unwrap();
+                let (head, lengths) = ([1 | 0x80], [length.to_le_bytes(), (!length).to_le_bytes()].concat());
+                entry.packed = [&head[..], &lengths, bytes].concat();
+                entry.packed_size = u32::try_from(entry.packed.len()).unwrap();
+            }
+            entry
+        });
+        let zip = Archive::new(entries).bytes();
+        divided.zips.insert(1, zip);
+    });
+    assert_eq!(check, Check::PartBags, "{message}");
+    assert!(message.contains("zip-content"), "{message}");
+}
+
+/// Parts that become others when the switch is thrown, as in a store that somebody overwrites meanwhile.
+struct Switched(Shelf, Shelf, Arc<AtomicBool>);
+
+struct Zip(Cursor<Vec<u8>>, Cursor<Vec<u8>>, Arc<AtomicBool>);
+
+impl Zip {
+    fn now(&mut self) -> &mut Cursor<Vec<u8>> {
+        if self.2.load(Ordering::Relaxed) { &mut self.1 } else { &mut self.0 }
+    }
+}
+
+impl io::Read for Zip {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.now().read(buffer)
+    }
+}
+
+impl io::Seek for Zip {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.now().seek(to)
+    }
+}
+
+impl PartSource for Switched {
+    fn open(&mut self, name: &str) -> io::Result<Option<Box<dyn evidenced_bundle::archive::ReadSeek>>> {
+        let zip = |shelf: &Shelf| Cursor::new(shelf.0[name].clone());
+        Ok(Some(Box::new(Zip(zip(&self.0), zip(&self.1), self.2.clone()))))
+    }
+
+    fn names(&mut self, prefix: &str) -> io::Result<Vec<String>> {
+        self.0.names(prefix)
+    }
+}
+
+#[test]
+fn a_part_that_changed_since_it_was_verified_is_not_read() {
+    let file = format!("data/evidence/{ACCOUNT}/eu-west-1/vpc.vpcs.json");
+    let divided = Divided::complete();
+    let mut other = divided.clone();
+    other.parts[0].insert(file.clone(), b"{}\n".to_vec());
+    let switch = Arc::new(AtomicBool::new(false));
+    let shelf = Switched(divided.shelf(), other.shelf(), switch.clone());
+    let mut bundle = verify(&divided.root(), shelf).unwrap();
+    assert_eq!(bundle.read(&path(&file)).unwrap(), divided.parts[0][&file]);
+    // Another part is read, so that this one is opened again.
+    let third = divided.parts[2].keys().next().unwrap();
+    assert!(bundle.read(&path(third)).is_ok());
+    switch.store(true, Ordering::Relaxed);
+    let error = bundle.read(&path(&file)).unwrap_err();
+    assert!(matches!(error, VerifyError::Refused { check: Check::Parts, .. }), "{error}");
+    assert!(error.to_string().contains("changed since it was verified"), "{error}");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The rows of the threat model that only a log shows, each as it is done and as it would be covered up.
 
-use evidenced_bundle::merkle::leaf_hash;
+use evidenced_bundle::merkle::{Leaves, inclusion, leaf_hash};
+use evidenced_bundle::note::Note;
 use evidenced_bundle::period::verify_shelf;
+use evidenced_bundle::proof::LogProof;
 use evidenced_bundle::report::Verdict;
 use evidenced_bundle::{BagId, Digest, Kind};
 
@@ -318,4 +320,50 @@ fn a_leaf_is_bound_to_its_bytes() {
         assert!(["log-entries", "log-root"].contains(&refused(&report)[0]), "{position}");
     }
     assert_ne!(leaf_hash(entries), Digest::of(entries));
+}
+
+#[test]
+fn sidecars_of_another_log_of_the_same_keys_are_refused() {
+    // The zip of this day is in both logs; what came before it is not.
+    let good = store_of(&week());
+    let mut runs = week();
+    runs[2] = runs[2].clone().at(later(slot(2), 30));
+    let other = store_of(&runs);
+    let mut store = good.clone();
+    assert_eq!(good.0[&zip_key(5)], other.0[&zip_key(5)]);
+    for suffix in [".sigstore.json", ".tlog-proof"] {
+        let key = format!("{}{suffix}", zip_key(5));
+        store.0.insert(key.clone(), other.0[&key].clone());
+    }
+    let report = verify_week(&store);
+    assert_eq!((report.verdict, refused(&report)), (Verdict::NotGenuine, vec!["bundles"]));
+    assert!(report.refused[0].detail.contains("is not leaf 5 of the log"), "{}", report.refused[0]);
+}
+
+/// A proof of the statement of a number, by the log key, in a tree whose first leaf is another one.
+fn proof_of_another_tree(number: u64) -> String {
+    let mut leaves = leaves_of(&week());
+    leaves[0] = leaves_of(&[Run::of(0).at(later(slot(0), 30))]).remove(0);
+    let hashes: Vec<Digest> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
+    let size = usize::try_from(number).unwrap() + 1;
+    let proof = LogProof {
+        index: number,
+        hashes: inclusion(&mut Leaves(&hashes), number, number + 1).unwrap(),
+        checkpoint: Note::parse(&checkpoint(&leaves, size, &key(2))).unwrap(),
+    };
+    proof.render()
+}
+
+#[test]
+fn a_proof_in_a_log_with_another_past_is_refused() {
+    // The statement is that of the log here, byte for byte; the checkpoint was shown to nobody else.
+    let mut store = store_of(&week());
+    store.0.insert(format!("{}.tlog-proof", zip_key(5)), proof_of_another_tree(5).into_bytes());
+    let report = verify_week(&store);
+    assert_eq!((report.verdict, refused(&report)), (Verdict::NotGenuine, vec!["log-checkpoints"]));
+    assert!(
+        report.refused[0].detail.contains("is of another log than the one here"),
+        "{}",
+        report.refused[0]
+    );
 }

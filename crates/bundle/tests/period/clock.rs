@@ -117,6 +117,21 @@ fn a_schedule_may_change_between_two_slots_and_hide_none() {
 }
 
 #[test]
+fn a_run_that_began_before_its_slot_is_listed_as_early() {
+    let mut runs = week();
+    runs[2] = runs[2].clone().at(later(slot(2), -60));
+    let report = verify_shelf("store", &store_of(&runs), &asking(&trust(), days(7)));
+    assert_eq!((report.verdict, refused(&report)), (Verdict::GenuineWithExceptions, vec![]));
+    let said = "early: collecting started at 2026-10-03T01:59:00Z, before its slot 2026-10-03T02:00:00Z";
+    assert!(exceptions(&report)[0].contains(said), "{:?}", exceptions(&report));
+    // The bundle is said to have it, too, and only that one.
+    let verdicts: Vec<_> = report.bundles.iter().map(|row| row.verdict).collect();
+    let mut expected = [Verdict::Genuine; 7];
+    expected[2] = Verdict::GenuineWithExceptions;
+    assert_eq!(verdicts, expected);
+}
+
+#[test]
 fn a_gap_outside_of_the_period_is_listed() {
     let mut runs = week();
     runs.remove(1);

@@ -132,6 +132,44 @@ fn swap_sidecars_of_a_pack() {
 }
 
 #[test]
+fn sidecars_of_another_log_beside_a_zip_that_is_left_out_are_refused() {
+    let chosen = || Some(BTreeSet::from([later(slot(1), -7200)]));
+    let mut runs = week();
+    runs[2] = runs[2].clone().at(later(slot(2), 30));
+    let other = files(&pack(&store_of(&runs), days(7), chosen()));
+    let mut changed = files(&pack(&store_of(&week()), days(7), chosen()));
+    assert_eq!(
+        verify(archive("demo-pack", FIRST, &remade(changed.clone())).bytes()).verdict,
+        Verdict::GenuineWithExceptions
+    );
+    for suffix in [".sigstore.json", ".tlog-proof"] {
+        let path = format!("data/bundles/evidence-demo-20261006T020000Z.zip{suffix}");
+        changed.insert(path.clone(), other[&path].clone());
+    }
+    let report = verify(archive("demo-pack", FIRST, &remade(changed)).bytes());
+    assert_eq!((report.verdict, refused(&report)), (Verdict::NotGenuine, vec!["bundles"]));
+    assert!(report.refused[0].detail.contains("is not leaf 5 of the log"), "{}", report.refused[0]);
+}
+
+#[test]
+fn a_configuration_that_changed_in_a_zip_that_is_left_out_is_said_to_be_unchecked() {
+    let mut runs = week();
+    for run in &mut runs[3..] {
+        run.config = serde_json::json!({"limits": {"calls": 4}});
+    }
+    let unchecked = |runs: &[Run]| {
+        let chosen = [0, 1, 2].map(|number| later(slot(number), -7200)).into();
+        let report = verify(pack(&store_of(runs), days(7), Some(chosen)));
+        assert_eq!(report.verdict, Verdict::GenuineWithExceptions);
+        let said = report.not_checked.iter().filter(|what| what.contains("changed in the configuration"));
+        said.cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(unchecked(&week()), [""; 0]);
+    let said = unchecked(&runs);
+    assert!(said[0].contains("evidence-demo-20261004T020000Z: its zip is not here"), "{said:?}");
+}
+
+#[test]
 fn a_signature_of_a_checkpoint_is_not_the_readers_to_judge_and_is_refused() {
     let report = verify_changed(|it| {
         let end = String::from_utf8(it["data/log/checkpoint.end"].clone()).unwrap();

@@ -4,6 +4,7 @@ use evidenced_bundle::expect::Expectations;
 use evidenced_bundle::period::{Change, PeriodReport, Request, verify_shelf};
 use evidenced_bundle::report::Verdict;
 use evidenced_bundle::span::Span;
+use evidenced_bundle::{BagId, Kind};
 use serde_json::json;
 
 use crate::store::{
@@ -145,4 +146,80 @@ fn a_rarer_schedule_is_a_deviation() {
     let report = expecting(&runs, AGREED);
     assert_eq!(report.deviations.len(), 1);
     assert_eq!((report.deviations[0].what.as_str(), report.deviations[0].bundles.len()), ("schedule", 7));
+}
+
+#[test]
+fn gaps_beyond_those_that_are_named_are_counted() {
+    const REGIONS: [&str; 22] = [
+        "af-south-1",
+        "ap-east-1",
+        "ap-northeast-1",
+        "ap-northeast-2",
+        "ap-northeast-3",
+        "ap-south-1",
+        "ap-south-2",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "ap-southeast-3",
+        "ap-southeast-4",
+        "ca-central-1",
+        "ca-west-1",
+        "eu-central-1",
+        "eu-central-2",
+        "eu-north-1",
+        "eu-south-1",
+        "eu-south-2",
+        "eu-west-1",
+        "eu-west-2",
+        "eu-west-3",
+        "il-central-1",
+    ];
+    for (count, more) in
+        [(20, None), (22, Some("2 more gaps: verify evidence-demo-20261003T020000Z.zip alone"))]
+    {
+        let mut runs = week();
+        runs[2] = runs[2].clone().partial();
+        runs[2].regions = REGIONS[..count].iter().map(|name| (*name, None)).collect();
+        let report = verify_week(&store_of(&runs));
+        assert_eq!((report.verdict, refused(&report)), (Verdict::GenuineWithExceptions, vec![]));
+        let listed = exceptions(&report);
+        assert_eq!(listed.iter().filter(|line| line.contains("denied: ")).count(), 20);
+        match more {
+            None => assert_eq!(listed.len(), 20, "{listed:?}"),
+            Some(more) => assert!(listed.len() == 21 && listed[20].contains(more), "{listed:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_manual_run_neither_keeps_nor_breaks_what_was_agreed() {
+    // One day is missed; the manual run of that day has less than was agreed, and closes no gap.
+    let mut runs = week();
+    runs[3] = Run::of(3).missed(later(slot(4), -60));
+    let id = BagId::new(runs[3].id.scope().clone(), slot(3), Kind::Manual);
+    let mut manual = Run::named(id);
+    manual.excluded = vec!["vpc.vpcs"];
+    runs.insert(4, manual);
+    let report = expecting(&runs, AGREED);
+    assert_eq!((report.verdict, refused(&report)), (Verdict::GenuineWithExceptions, vec![]));
+    let found: Vec<_> = report.deviations.iter().map(|one| (one.what.as_str(), one.found.as_str())).collect();
+    assert_eq!(found, [("longest gap", "from 2026-10-03T02:00:03Z to 2026-10-05T02:00:03Z")]);
+}
+
+#[test]
+fn regions_are_agreed_for_the_agreed_accounts_only() {
+    // Another account comes in addition, and every account has the same regions: they are told of one.
+    let mut runs = week();
+    for run in &mut runs {
+        run.accounts = vec![(ACCOUNT, None), ("444455556666", None)];
+        run.regions = vec![("eu-west-3", None)];
+    }
+    let of = |text: &str| -> Vec<String> {
+        expecting(&runs, text).deviations.iter().map(|one| one.what.clone()).collect()
+    };
+    let one = format!("region eu-west-1 of account {ACCOUNT}");
+    assert_eq!(of(AGREED), std::slice::from_ref(&one));
+    // Where no accounts were agreed, regions are for all of them.
+    let all = AGREED.replace(&format!("accounts = [\"{ACCOUNT}\"]\n"), "");
+    assert_eq!(of(&all), [one, "region eu-west-1 of account 444455556666".to_owned()]);
 }

@@ -313,6 +313,9 @@ fn hostile_trust_roots_are_refused_by_name_within_64_mib() {
     }
 }
 
+/// What else may lie where a file should, and how it is made.
+type Maker<'a> = (&'a str, &'a dyn Fn(&Path));
+
 #[test]
 fn a_sidecar_that_cannot_be_read_is_not_one_that_is_absent() {
     let folder = tempfile::tempdir().unwrap();
@@ -328,13 +331,12 @@ fn a_sidecar_that_cannot_be_read_is_not_one_that_is_absent() {
         let pipe = |path: &Path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
         let itself = |path: &Path| std::os::unix::fs::symlink(path, path).unwrap();
         let inside = |path: &Path| fs::create_dir(path).unwrap();
-        let makers: [(&str, &dyn Fn(&Path)); 3] =
-            [("a pipe", &pipe), ("a link to itself", &itself), ("a folder", &inside)];
+        let makers: [Maker; 3] = [("a pipe", &pipe), ("a link to itself", &itself), ("a folder", &inside)];
         for (what, make) in makers {
             if path.is_dir() {
-                fs::remove_dir(&path).unwrap()
+                fs::remove_dir(&path).unwrap();
             } else {
-                fs::remove_file(&path).unwrap()
+                fs::remove_file(&path).unwrap();
             }
             make(&path);
             let output = limited(folder.path(), &arguments);
