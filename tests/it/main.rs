@@ -20,6 +20,6 @@ mod paging;
 mod parts;
 mod period;
 mod publish;
-mod story;
 mod service;
+mod story;
 mod timestamps;
