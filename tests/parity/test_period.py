@@ -116,3 +116,14 @@ def test_the_commands_of_the_file_inside_say_who_signed_and_which_zips(bag, peri
     bundles[0].write_bytes(bundles[0].read_bytes() + b" ")
     assert not run(signed.replace("ID", bundles[0].stem), bundles[0].parent)
     assert not run(listed, bag / "data")
+
+
+def test_the_command_of_the_readme_inside_needs_nothing_but_the_zip_and_the_fingerprint(bag, period):
+    lines = [line.strip() for line in (bag / "README.txt").read_text(encoding="utf-8").splitlines()]
+    (command,) = (line for line in lines if line.startswith("evidenced verify "))
+    words = command.replace("FINGERPRINT", period.fingerprint).split()[1:]
+    done = subprocess.run(
+        [emulators.program("evidenced"), *words], cwd=period.path.parent, capture_output=True, text=True, check=False,
+    )
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert done.stdout.startswith("genuine"), done.stdout

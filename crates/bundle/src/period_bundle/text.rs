@@ -29,7 +29,7 @@ counts only when its first version has the fingerprint that you got by another w
 
 VERIFY WITH EVIDENCED. Without unpacking:
 
-  evidenced verify {id}.zip --trust root-v1.dsse.json --root-fingerprint FINGERPRINT
+  evidenced verify {id}.zip --trust {id}.zip --root-fingerprint FINGERPRINT
 
 WHAT THIS SHOWS. That the runs were signed by the keys of the trust root, when, and that no scheduled run of the period
 was left out, replaced or added later. It does not show that AWS was asked the right questions: data/catalogue.json and
