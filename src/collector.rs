@@ -5,6 +5,7 @@
 //! fsynced, and hashed in a second read; from then on it cannot be lost, and `publish` does the rest. After a crash
 //! before that, nothing of the run is left; after it, the next start publishes the bundle.
 
+mod bucket;
 mod files;
 mod progress;
 mod sealing;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use evidenced_bundle::{BagId, Digest, KeyId, Kind, PartRecord, Sealed};
+use evidenced_core::bucket::Finding;
 use evidenced_core::config::{self, Config, Problem};
 use evidenced_core::layout;
 use evidenced_core::redact::Redactor;
@@ -26,6 +28,7 @@ use crate::aws::{self, AwsError, AwsSource, Keys, Tally};
 use crate::publish::{CaughtUp, PublishError, Published, Publisher};
 use crate::store;
 
+pub(crate) use bucket::BucketRules;
 pub(crate) use files::Spool;
 pub(crate) use progress::Progress;
 use sealing::SealedRun;
@@ -54,6 +57,10 @@ pub(crate) enum CollectError {
     Overtaken { slot: String, later: String },
     #[error(transparent)]
     Publish(#[from] PublishError),
+    #[error("bucket {bucket}: is refused ({})", bucket::rules(.findings))]
+    Bucket { bucket: String, findings: Vec<Finding> },
+    #[error("bucket {bucket}: was not asked before writing: {why}")]
+    BucketSilent { bucket: String, why: String },
     #[error("{id}: another bundle of this slot was in the store before; this one is kept as {}", .kept.display())]
     Conflict { id: BagId, kept: PathBuf },
     #[error("publishing was interrupted")]
@@ -117,6 +124,8 @@ pub(crate) struct Overrides {
     pub(crate) fence: Option<u64>,
     /// Who counts the requests to AWS.
     pub(crate) tally: Option<Arc<dyn Tally>>,
+    /// Whether the rules for the bucket count.
+    pub(crate) bucket: BucketRules,
 }
 
 /// A bundle in the store, and what is in it.
@@ -154,10 +163,28 @@ pub(crate) async fn collect(
 ) -> Result<Stored, CollectError> {
     let config = &loaded.config;
     let key = id.store_key();
-    let fence = overrides.fence;
+    let (fence, rules) = (overrides.fence, overrides.bucket);
     let settings = aws_settings(loaded, Some(&id), overrides);
     let mut publisher = Publisher::open(loaded, &settings).await?;
     publisher.under(fence);
+    let asked = bucket::ask(loaded, &settings).await?;
+    let silent = match asked.as_ref().map(|asked| asked.judged(rules)).transpose() {
+        Ok(accepted) => {
+            publisher.into_bucket(asked.zip(accepted).map(|(asked, accepted)| asked.kept(accepted)));
+            false
+        }
+        // What is sealed already waits for the store: collecting it again would replace it.
+        Err(CollectError::BucketSilent { bucket, why }) if !publisher.waits(&id) => {
+            tracing::error!(
+                bucket,
+                why,
+                "the bucket does not answer: the run is collected and waits in the spool"
+            );
+            publisher.into_bucket(asked.map(|asked| asked.kept(Vec::new())));
+            true
+        }
+        Err(error) => return Err(error),
+    };
     // A scheduled slot is preceded by every slot before it; an extra run, by all but the last one that is due.
     let until = match id.kind() {
         Kind::Manual => config.schedule.at_or_before(id.slot().unix()).unwrap_or(i64::MIN),
@@ -165,9 +192,12 @@ pub(crate) async fn collect(
     };
     let (publisher, started) = {
         let id = id.clone();
-        blocking(publisher, move |publisher| start(publisher, &id, until)).await?
+        let work =
+            move |publisher: &Publisher| if silent { Ok(Start::Later) } else { start(publisher, &id, until) };
+        blocking(publisher, work).await?
     };
     let mut caught_up = match started {
+        Ok(Start::Later) => None,
         Ok(Start::Free(caught_up)) => Some(caught_up),
         Ok(Start::Taken) => {
             return Err(CollectError::SlotTaken {
@@ -189,10 +219,10 @@ pub(crate) async fn collect(
     };
     let shapes = Shapes::embedded()?;
     let partitions = Partitions::embedded()?;
-    let mut source = AwsSource::new(settings).await?;
+    let mut source = AwsSource::new(settings.clone()).await?;
     let targets = targets::find(loaded, &mut source).await?;
     let spool = Spool::open(&loaded.resolve(&config.spool), &id)?;
-    let settings = Settings {
+    let plan = Settings {
         regions: config.aws.regions.clone(),
         items: config.collect.items.clone(),
         partitions: partitions
@@ -208,7 +238,7 @@ pub(crate) async fn collect(
     };
     let world =
         World { source: &source, scratch: &spool, clock: &SystemClock, observer: progress, shapes: &shapes };
-    let snapshot = run::run(&world, &settings, targets).await?;
+    let snapshot = run::run(&world, &plan, targets).await?;
     progress.finish();
     drop(source);
 
@@ -226,6 +256,10 @@ pub(crate) async fn collect(
     publisher.seal(&id, &parts, &root)?;
     // From here the bundle exists: whatever happens next, this or a later start publishes it.
     spool.clear()?;
+    // A run may take an hour: the bucket may have been changed, or answer now.
+    if let Some(asked) = bucket::ask(loaded, &settings).await? {
+        asked.judged(rules)?;
+    }
     let settled = caught_up.is_some();
     let (_, done) = {
         let id = id.clone();
@@ -263,6 +297,8 @@ pub(crate) async fn collect(
 
 /// Whether the slot can be collected.
 enum Start {
+    /// The store did not answer: it is asked when the bundle is sealed.
+    Later,
     Free(CaughtUp),
     Taken,
     Overtaken(BagId),

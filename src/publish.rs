@@ -31,7 +31,7 @@ use evidenced_bundle::{
     UtcSecond, VerifyError, hash_reader, prepare,
 };
 use evidenced_core::config::Config;
-use evidenced_core::layout::{self, Collector, Missed};
+use evidenced_core::layout::{self, AskedBucket, Collector, Missed};
 use evidenced_core::moment;
 use evidenced_core::run::Clock as _;
 use evidenced_core::schedule::{Schedule, ScheduleError};
@@ -175,6 +175,7 @@ pub(crate) fn collector(trusted: Option<&Trusted>) -> Result<Collector, PublishE
         image,
         trust_root: trusted.map(Trusted::in_force),
         fence: None,
+        bucket: None,
     })
 }
 
@@ -240,6 +241,11 @@ impl Publisher {
     /// The lease under which the next bundle is collected goes into it.
     pub(crate) fn under(&mut self, fence: Option<u64>) {
         self.collector.fence = fence;
+    }
+
+    /// What the bucket answered goes into the next bundles.
+    pub(crate) fn into_bucket(&mut self, bucket: Option<AskedBucket>) {
+        self.collector.bucket = bucket;
     }
 
     /// The newest scheduled slot that the log has, seconds since 1970; without a log, that the store has.

@@ -24,15 +24,19 @@ pub(crate) async fn open(loaded: &Loaded, settings: &aws::Settings) -> Result<St
     match &loaded.config.store {
         config::Store::Folder(folder) => Ok(Box::new(FolderLogStore::new(loaded.resolve(folder)))),
         config::Store::S3(s3) => {
-            let settings = aws::Settings {
-                endpoint_url: s3.endpoint_url.clone().or_else(|| settings.endpoint_url.clone()),
-                home_region: s3.region.clone().or_else(|| settings.home_region.clone()),
-                ..settings.clone()
-            };
-            let client = aws::s3(&settings).await?;
+            let client = aws::s3(&self::settings(s3, settings)).await?;
             let scratch = loaded.resolve(&loaded.config.spool).join("reading");
             Ok(Box::new(S3Store::new(client, Handle::current(), s3.clone(), scratch)))
         }
+    }
+}
+
+/// How AWS is asked about a bucket.
+pub(crate) fn settings(s3: &config::S3, settings: &aws::Settings) -> aws::Settings {
+    aws::Settings {
+        endpoint_url: s3.endpoint_url.clone().or_else(|| settings.endpoint_url.clone()),
+        home_region: s3.region.clone().or_else(|| settings.home_region.clone()),
+        ..settings.clone()
     }
 }
 

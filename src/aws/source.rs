@@ -194,6 +194,11 @@ impl AwsSource {
         self.identity(self.clients.base(), "caller").await
     }
 
+    /// The region of the base configuration.
+    pub(crate) fn home_region(&self) -> &str {
+        self.clients.base().region().map_or("us-east-1", AsRef::as_ref)
+    }
+
     /// Every account of the organisation, in the order of the answer. Asked with the base credentials.
     pub(crate) async fn list_accounts(&self) -> Result<Vec<OrganizationAccount>, Failure> {
         let client = aws_sdk_organizations::Client::new(self.clients.base());

@@ -10,7 +10,7 @@ use evidenced_core::run::Clock as _;
 
 use super::exit::{EXCEPTIONS, Failed};
 use super::{Output, print, summary};
-use crate::collector::{self, Loaded, Overrides, Progress, Stored, SystemClock};
+use crate::collector::{self, BucketRules, Loaded, Overrides, Progress, Stored, SystemClock};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -23,6 +23,9 @@ pub(super) struct Arguments {
     /// Profile of the shared AWS configuration.
     #[arg(long)]
     profile: Option<String>,
+    /// Write even into a bucket that is not HTTPS-only or may become public; every bundle says so.
+    #[arg(long)]
+    accept_bucket: bool,
     /// How the summary is printed.
     #[arg(long, value_enum, default_value = "table")]
     output: Output,
@@ -31,7 +34,11 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<u8, Failed> {
     let loaded = Loaded::read(&arguments.config)?;
     let id = bag_id(&loaded.config, arguments.slot.as_deref())?;
-    let overrides = Overrides { profile: arguments.profile.clone(), ..Overrides::default() };
+    let overrides = Overrides {
+        profile: arguments.profile.clone(),
+        bucket: if arguments.accept_bucket { BucketRules::Overridden } else { BucketRules::Demanded },
+        ..Overrides::default()
+    };
     let stored = block_on(&loaded, id, overrides, quiet)?;
     match arguments.output {
         Output::Table => print(summary::text(&stored).as_bytes())?,

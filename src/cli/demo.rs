@@ -63,8 +63,7 @@ async fn demonstrate(arguments: &Arguments, quiet: bool) -> Result<u8, Failed> {
             access_key_id: keys.access_key_id.clone(),
             secret_access_key: Secret::new(keys.secret_access_key.clone()),
         }),
-        fence: None,
-        tally: None,
+        ..Overrides::default()
     };
     let stored = collector::collect(&loaded, id, overrides, &progress).await;
     progress.finish();

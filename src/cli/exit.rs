@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use evidenced_bundle::command::CommandError;
 use evidenced_bundle::log::LogError;
 use evidenced_bundle::store::StoreError;
+use evidenced_core::bucket::Finding;
 use evidenced_core::run::RunError;
 use evidenced_core::source::Failure;
 
@@ -61,6 +62,11 @@ impl Failed {
         {
             for problem in problems {
                 text = format!("{text}\n{}:{problem}", path.display());
+            }
+        }
+        if let Some(CollectError::Bucket { findings, .. }) = self.error.downcast_ref::<CollectError>() {
+            for Finding { rule, found, remedy, .. } in findings {
+                text = format!("{text}\n{rule}: {found}\n  {remedy}");
             }
         }
         if let Some(hint) = &self.hint {
@@ -139,6 +145,16 @@ fn classify(error: &CollectError) -> (u8, Option<String>) {
             (USAGE, hint("slots are logged in their order; leave --slot out for an extra run"))
         }
         CollectError::Publish(error) => publishing(error),
+        CollectError::Bucket { .. } => (
+            NO_ACCESS,
+            hint("change the bucket, or take it as it is with --accept-bucket: every bundle then says so"),
+        ),
+        CollectError::BucketSilent { .. } => (
+            INTERNAL,
+            hint(
+                "what was sealed waits in the spool's folder sealed/; the next `evidenced collect` publishes it first",
+            ),
+        ),
         CollectError::Conflict { .. } => (
             INTERNAL,
             hint(

@@ -58,6 +58,22 @@ impl Answers {
     }
 }
 
+/// Why nothing can be said of the bucket yet: a call of the document that no server answered, or answered with a fault
+/// of its own. A denied call is an answer.
+pub fn unanswered(document: &Value) -> Option<String> {
+    let calls = document.get("calls").map(list).unwrap_or_default();
+    calls.into_iter().find_map(|call| {
+        let error = call.get("error")?;
+        let last = call.get("pages").map(list).unwrap_or_default().pop();
+        // A status of 200 is not written.
+        let status = last.map(|page| page.get("status").map_or(Some(200), Value::as_u64).unwrap_or(0));
+        let word = |of: &Value, name| of.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (code, message) = (word(error, "code"), word(error, "message"));
+        let silent = status.is_none_or(|status| status >= 500 || status == 429) || code == "SlowDown";
+        silent.then(|| format!("{}: {code}: {message}", word(call, "operation")))
+    })
+}
+
 /// Whether evidence may be written in spite of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
@@ -94,7 +110,7 @@ pub fn judge(partition: &str, bucket: &str, answers: &Answers) -> Vec<Finding> {
     let statement = || format!("add this statement to the bucket policy: {}", https_only(partition, bucket));
     match &answers.policy {
         Err(why) => {
-            add(https, Severity::Refused, format!("GetBucketPolicy: {why}"), ask("s3:GetBucketPolicy"))
+            add(https, Severity::Refused, format!("GetBucketPolicy: {why}"), ask("s3:GetBucketPolicy"));
         }
         Ok(None) => add(https, Severity::Refused, "the bucket has no policy".into(), statement()),
         Ok(Some(policy)) => {
@@ -267,6 +283,12 @@ fn texts(value: &Value) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collect::{Cell, Context, collect_about};
+    use crate::item::{GLOBAL, STORE, about_store};
+    use crate::redact::Redactor;
+    use crate::shape::Shapes;
+    use crate::source::Account;
+    use crate::testing::{FakeSource, page};
 
     fn good() -> Answers {
         Answers {
@@ -370,6 +392,76 @@ mod tests {
         let rules: Vec<&str> =
             judge("aws", "evidence", &answers).iter().map(|finding| finding.rule).collect();
         assert_eq!(rules, ["object-lock", "public-access-block", "encryption"]);
+    }
+
+    #[test]
+    fn a_server_that_fails_or_is_silent_says_nothing_of_the_bucket() {
+        let call = |status: Option<u16>, code: &str| {
+            let pages: Vec<Value> = status.map(|status| json!({ "status": status })).into_iter().collect();
+            let error = json!({ "code": code, "message": "why" });
+            json!({ "calls": [
+                { "operation": "GetBucketVersioning", "pages": [{}], "output": {} },
+                { "operation": "GetBucketPolicy", "pages": pages, "error": error },
+            ] })
+        };
+        assert_eq!(unanswered(&call(Some(403), "AccessDenied")), None);
+        assert_eq!(unanswered(&call(Some(404), "NoSuchBucket")), None);
+        for (status, code) in [
+            (None, "ConnectionFailed"),
+            (Some(500), "InternalError"),
+            (Some(503), "SlowDown"),
+            (Some(429), "Slow"),
+        ] {
+            let expected = format!("GetBucketPolicy: {code}: why");
+            assert_eq!(unanswered(&call(status, code)), Some(expected));
+        }
+    }
+
+    #[test]
+    fn the_bucket_that_is_asked_is_judged_by_what_its_server_sent() {
+        let collected = |policy: (u16, &'static str)| {
+            let source = FakeSource::new(move |_, request| {
+                assert_eq!(request.parameters["Bucket"], "evidence");
+                assert_eq!(request.parameters["ExpectedBucketOwner"], "111122223333");
+                let (status, body) = match request.operation {
+                    "GetBucketPolicy" => policy,
+                    "GetBucketVersioning" => {
+                        (200, "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
+                    }
+                    _ => (403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>"),
+                };
+                Ok(page(status, body))
+            });
+            let (shapes, redactor) = (Shapes::embedded().unwrap(), Redactor::new(&[]));
+            let context = Context { source: &source, shapes: &shapes, redactor: &redactor, raw: false };
+            let account = Account { id: "111122223333".into(), name: String::new(), partition: "aws".into() };
+            let cell = Cell {
+                account: &account,
+                principal: "arn:aws:iam::111122223333:user/test",
+                region: GLOBAL,
+                home: "eu-central-1",
+                known_enabled: true,
+                item: &STORE,
+            };
+            let about = vec![about_store("eu-central-1", "evidence", Some("111122223333"))];
+            let collected = futures_util::FutureExt::now_or_never(collect_about(&context, cell, about));
+            let document = collected.unwrap().document.unwrap();
+            let document: Value = serde_json::from_slice(&document).unwrap();
+            assert_eq!(document["calls"].as_array().unwrap().len(), 5);
+            assert_eq!(unanswered(&document), None);
+            Answers::of(&document)
+        };
+        let policy = r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*",
+            "Condition":{"Bool":{"aws:SecureTransport":"false"}}}}"#;
+        let good = collected((200, policy));
+        assert_eq!(good.versioning, Ok(Some(json!({ "Status": "Enabled" }))));
+        assert!(!refused(&judge("aws", "evidence", &good)));
+        let none = collected((404, "<Error><Code>NoSuchBucketPolicy</Code><Message>no</Message></Error>"));
+        assert_eq!(none.policy, Ok(None));
+        assert!(refused(&judge("aws", "evidence", &none)));
+        let denied = collected((403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>"));
+        assert_eq!(denied.policy, Err("AccessDenied: no".to_owned()));
+        assert!(refused(&judge("aws", "evidence", &denied)));
     }
 
     #[test]

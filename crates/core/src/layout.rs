@@ -49,12 +49,23 @@ pub struct Collector {
     pub trust_root: Option<TrustRootInForce>,
     /// The number of the lease under which the slot is collected, where there is one.
     pub fence: Option<u64>,
+    /// What the bucket of the store answered, where the store is one.
+    pub bucket: Option<AskedBucket>,
+}
+
+/// The bucket that a bundle is stored in, as it was before anything was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedBucket {
+    /// The document of [`crate::item::STORE`].
+    pub document: Vec<u8>,
+    /// Rules that it does not keep, and that somebody accepted.
+    pub accepted: Vec<&'static str>,
 }
 
 impl Collector {
     /// This version, and nothing else is known.
     pub fn new(version: impl Into<String>) -> Self {
-        Self { version: version.into(), image: None, trust_root: None, fence: None }
+        Self { version: version.into(), image: None, trust_root: None, fence: None, bucket: None }
     }
 
     /// `collector` in `run.json`: what the statement of the bundle says of its maker.
@@ -106,6 +117,9 @@ pub fn draft(
         ("data/summary.json".to_owned(), line(&summary(snapshot))),
     ];
     made.extend(run_files(config, snapshot, &id, collector, &config_digest));
+    made.extend(
+        collector.bucket.iter().map(|bucket| ("data/store.json".to_owned(), bucket.document.clone())),
+    );
     for (path, bytes) in made {
         files.insert(bundle_path(path)?, Content::Bytes(bytes));
     }
@@ -168,6 +182,9 @@ fn run_files(
     if let Some(members) = run.as_object_mut() {
         if let Some(fence) = collector.fence {
             members.insert("lease".to_owned(), json!({ "fence": fence }));
+        }
+        if let Some(bucket) = collector.bucket.as_ref().filter(|bucket| !bucket.accepted.is_empty()) {
+            members.insert("acceptedBucket".to_owned(), json!(bucket.accepted));
         }
         members.insert(name.to_owned(), value);
     }

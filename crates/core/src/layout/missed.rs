@@ -56,6 +56,12 @@ pub fn draft_missed(
         "totals": { "cells": {}, "documents": 0, "resources": 0, "pages": 0, "openGaps": 0 },
         "cells": [],
     });
+    let mut run = run;
+    if let Some(bucket) = collector.bucket.as_ref().filter(|bucket| !bucket.accepted.is_empty())
+        && let Some(members) = run.as_object_mut()
+    {
+        members.insert("acceptedBucket".to_owned(), json!(bucket.accepted));
+    }
     let mut files = BTreeMap::new();
     for (path, bytes) in [
         ("data/config.json", config_bytes),
@@ -123,12 +129,7 @@ mod tests {
         let id = BagId::new(Scope::new("test").unwrap(), UtcSecond::from_unix(slot).unwrap(), Kind::Schedule);
         let image = Digest::of(b"image");
         let root = TrustRootInForce { version: 2, sha256: Digest::of(b"root") };
-        let collector = Collector {
-            version: "0.1.0".to_owned(),
-            image: Some(image),
-            trust_root: Some(root),
-            fence: None,
-        };
+        let collector = Collector { image: Some(image), trust_root: Some(root), ..Collector::new("0.1.0") };
         let draft = draft_missed(&parse(CONFIG).unwrap(), &missed, id.clone(), &collector).unwrap();
         let key = EvidenceKey::from_seed(&[1; 32]);
         let unsigned = prepare(draft, key.public().id(), &Limits::default()).unwrap();
