@@ -28,7 +28,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["make", folder, megabytes] => make(Path::new(folder), megabytes.parse()?),
         ["least", zip] => least(Path::new(zip)),
-        ["hash", zip] => Ok(println!("{}", hash_reader(File::open(zip)?)?.0)),
+        ["hash", zip] => {
+            println!("{}", hash_reader(File::open(zip)?)?.0);
+            Ok(())
+        }
         _ => Err("verifying make FOLDER MEGABYTES | verifying least ZIP | verifying hash ZIP".into()),
     }
 }
