@@ -64,15 +64,14 @@ impl LockMode {
 pub(super) fn read<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Store {
     let mut table = reader.table(top, "store");
     let url = reader.required(&mut table, "url", "\"file:FOLDER\" or \"s3://BUCKET/PREFIX\"");
-    let store = match url.strip_prefix("s3://") {
-        Some(path) => Store::S3(s3(reader, &mut table, path)),
-        None => {
-            let folder = url.strip_prefix("file:").unwrap_or_default().to_owned();
-            if !url.is_empty() && folder.is_empty() {
-                reader.refuse(&table, "url", ACCEPTED);
-            }
-            Store::Folder(folder)
+    let store = if let Some(path) = url.strip_prefix("s3://") {
+        Store::S3(s3(reader, &mut table, path))
+    } else {
+        let folder = url.strip_prefix("file:").unwrap_or_default().to_owned();
+        if !url.is_empty() && folder.is_empty() {
+            reader.refuse(&table, "url", ACCEPTED);
         }
+        Store::Folder(folder)
     };
     reader.finish(&table);
     store
