@@ -65,7 +65,7 @@ async fn demonstrate(arguments: &Arguments, quiet: bool) -> Result<u8, Failed> {
         }),
         ..Overrides::default()
     };
-    let stored = collector::collect(&loaded, id, overrides, &progress).await;
+    let stored = Box::pin(collector::collect(&loaded, id, overrides, &progress)).await;
     progress.finish();
     let stored = stored?;
     let requests: u64 = running.requests().values().sum();

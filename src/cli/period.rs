@@ -15,7 +15,7 @@ use evidenced_bundle::period_bundle::{
 use evidenced_bundle::shelf::StoreShelf;
 use evidenced_bundle::store::{Creation, LogStore};
 use evidenced_bundle::{
-    BagId, Digest, Kind, PeriodId, PeriodName, PeriodShelf, Scope, Span, UtcSecond, hash_reader, span,
+    Digest, PeriodId, PeriodName, PeriodShelf, Scope, Span, UtcSecond, hash_reader, span,
 };
 
 use super::exit::{EXCEPTIONS, Failed, INTERNAL, NOT_GENUINE, TRY_AGAIN, USAGE};
