@@ -782,6 +782,99 @@ fn a_part_that_changed_since_it_was_verified_is_not_read() {
     assert!(error.to_string().contains("changed since it was verified"), "{error}");
 }
 
+fn crc(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+/// Chooses between the spaces and tabs at the end of a text so that it has this CRC.
+fn with_crc(mut text: Vec<u8>, wanted: u32) -> Vec<u8> {
+    const CHOICES: usize = 64;
+    let from = text.len();
+    text.extend([b' '; CHOICES]);
+    let plain = crc(&text);
+    // By their highest bit: what a set of choices changes, and the set.
+    let mut basis = BTreeMap::new();
+    let reduce = |basis: &BTreeMap<u32, (u32, u64)>, mut change: u32, mut set: u64| {
+        while let Some((other, more)) = change.checked_ilog2().and_then(|bit| basis.get(&bit)) {
+            (change, set) = (change ^ other, set ^ more);
+        }
+        (change, set)
+    };
+    for choice in 0..CHOICES {
+        let mut other = text.clone();
+        other[from + choice] = b'\t';
+        let (change, set) = reduce(&basis, crc(&other) ^ plain, 1 << choice);
+        if let Some(bit) = change.checked_ilog2() {
+            basis.insert(bit, (change, set));
+        }
+    }
+    let (left, set) = reduce(&basis, plain ^ wanted, 0);
+    assert_eq!(left, 0);
+    (0..CHOICES).filter(|choice| set >> choice & 1 == 1).for_each(|choice| text[from + choice] = b'\t');
+    assert_eq!(crc(&text), wanted);
+    text
+}
+
+/// A zip that is another one when this place of it is sought for the second time.
+struct Second {
+    zip: Zip,
+    place: u64,
+    sought: u32,
+}
+
+impl io::Read for Second {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.zip.read(buffer)
+    }
+}
+
+impl io::Seek for Second {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.sought += u32::from(to == io::SeekFrom::Start(self.place));
+        self.zip.2.store(self.sought > 1, Ordering::Relaxed);
+        self.zip.seek(to)
+    }
+}
+
+#[test]
+fn a_list_of_parts_that_changes_while_it_is_read_is_refused() {
+    // It is read once for its digest, and again for what it says: then it is another one with the same CRC.
+    let mut divided = Divided::complete();
+    let mut other = divided.clone();
+    other.parts[0].insert(RAW.into(), b"<Nothing/>".to_vec());
+    let mut text = format!("{}", other.list()).into_bytes();
+    let spaced = format!("{}{:99}", divided.list(), "");
+    divided.run.more.insert("data/parts.json".into(), spaced.into_bytes());
+    let root = divided.root();
+    let list = &root["data/parts.json"];
+    text.resize(list.len() - 64, b' ');
+    let text = with_crc(text, crc(list));
+    let entries = root.iter().map(|(path, bytes)| {
+        let name = format!("{ID}/{path}");
+        if bytes == list { RawEntry::stored(&name, bytes) } else { RawEntry::deflated(&name, bytes) }
+    });
+    let first = Archive::new(entries).bytes();
+    let place = first.windows(list.len()).position(|window| window == list).unwrap();
+    let mut second = first.clone();
+    second[place..place + text.len()].copy_from_slice(&text);
+    let zip = |place: u64| Second {
+        zip: Zip(Cursor::new(first.clone()), Cursor::new(second.clone()), Arc::default()),
+        place,
+        sought: 0,
+    };
+    let verify = |zip: Second, shelf: Shelf| {
+        UntrustedBundle::open(zip, &format!("{ID}.zip"), &Limits::default())
+            .with_parts(shelf)
+            .verify(&trusted())
+    };
+    assert!(verify(zip(u64::MAX), divided.shelf()).is_ok());
+    let (check, message) = refusal(verify(zip(u64::try_from(place).unwrap()), other.shelf()));
+    assert_eq!(check, Check::Payload, "{message}");
+    assert!(message.contains("data/parts.json: changed while it was read"), "{message}");
+}
+
 #[test]
 fn a_root_that_is_counted_as_a_part_is_refused() {
     let mut files = Run::complete().signed();
