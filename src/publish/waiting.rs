@@ -244,7 +244,7 @@ pub(crate) fn count(root: &Path) -> Result<Count, SpoolError> {
     Ok(Count {
         sealed: ids().count(),
         oldest: ids().map(|id| id.slot().unix()).min(),
-        tokens: tokens.iter().filter(|name| name.ends_with(".want")).count(),
+        tokens: tokens.iter().filter(|name| name.strip_suffix(".want").is_some()).count(),
     })
 }
 

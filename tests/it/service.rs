@@ -15,7 +15,7 @@ use crate::estate::{Estate, one_account};
 use crate::publish::{bundle, collect, collected, due, fingerprint, verify};
 
 const DAY: i64 = 86_400;
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Looks again and again, until there is an answer or the patience is over.
 fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {

@@ -51,7 +51,7 @@ organisation = 7
 schedule = "0 2 * *"
 regins = "enabled"
 [store]
-url = "s3://bucket"
+url = "ftp://bucket"
 [signing]
 origin = "has space"
 [aws]
