@@ -191,12 +191,9 @@ fn publishing(error: &PublishError) -> (u8, Option<String>) {
         PublishError::Key(SignerError::Open { path, .. }) => {
             (USAGE, Some(format!("chmod 0400 {}", path.display())))
         }
-        PublishError::Key(SignerError::Kms(_)) => (
-            NO_ACCESS,
-            hint(
-                "allow kms:GetPublicKey and kms:Sign with ED25519_SHA_512 on the key; `evidenced iam-policy --store` prints both",
-            ),
-        ),
+        PublishError::Key(SignerError::Kms(_)) => {
+            (NO_ACCESS, hint("allow kms:GetPublicKey and kms:Sign with ED25519_SHA_512 on the key"))
+        }
         PublishError::Key(SignerError::Aws(_)) => {
             (NO_ACCESS, hint("check the credentials, AWS_CA_BUNDLE and [aws] ca_bundle"))
         }
