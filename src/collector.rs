@@ -170,7 +170,7 @@ pub(crate) async fn collect(
     let asked = bucket::ask(loaded, &settings).await?;
     let silent = match asked.as_ref().map(|asked| asked.judged(rules)).transpose() {
         Ok(accepted) => {
-            publisher.into_bucket(asked.zip(accepted).map(|(asked, accepted)| asked.kept(accepted)));
+            publisher.writing_to(asked.zip(accepted).map(|(asked, accepted)| asked.kept(accepted)));
             false
         }
         // What is sealed already waits for the store: collecting it again would replace it.
@@ -180,7 +180,7 @@ pub(crate) async fn collect(
                 why,
                 "the bucket does not answer: the run is collected and waits in the spool"
             );
-            publisher.into_bucket(asked.map(|asked| asked.kept(Vec::new())));
+            publisher.writing_to(asked.map(|asked| asked.kept(Vec::new())));
             true
         }
         Err(error) => return Err(error),

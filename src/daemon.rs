@@ -37,7 +37,7 @@ use state::State;
 /// The loop comes by at least this often, so that a clock that was set is noticed.
 const PULSE: Duration = Duration::from_secs(30);
 /// After a failure of a run, doubled each time.
-const FIRST_RETRY: Duration = Duration::from_secs(60);
+const FIRST_RETRY: Duration = Duration::from_mins(1);
 const LAST_RETRY: Duration = Duration::from_mins(15);
 
 /// Why the service could not begin.
@@ -121,7 +121,7 @@ pub(crate) async fn serve(loaded: Loaded, profile: Option<String>) -> Result<(),
     let gaps = BTreeSet::new();
     let mut service =
         Service { loaded, profile, scope, holder, state, agenda, held: None, gaps, stop, interrupt };
-    service.run().await;
+    Box::pin(service.run()).await;
     answering.abort();
     wishing.abort();
     scheduler.shutdown().await?;
@@ -134,12 +134,12 @@ impl Service {
         loop {
             self.state.beat();
             self.count_spool();
-            if self.state.take_wish() && !self.extra().await {
+            if self.state.take_wish() && !Box::pin(self.extra()).await {
                 return;
             }
             match self.agenda.next(now()) {
                 Next::Run { slot, .. } if self.may_try(slot) => {
-                    if !self.slot(slot).await {
+                    if !Box::pin(self.slot(slot)).await {
                         return;
                     }
                 }
@@ -200,7 +200,7 @@ impl Service {
         let id = BagId::new(self.scope.clone(), second, Kind::Schedule);
         self.state.metrics.lease_held.set(i64::from(lease.is_some()));
         let begun = Instant::now();
-        let ended = self.collect(id.clone(), lease.as_ref()).await;
+        let ended = Box::pin(self.collect(id.clone(), lease.as_ref())).await;
         self.state.metrics.lease_held.set(0);
         match ended {
             Ended::Abandoned => return false,
@@ -239,7 +239,7 @@ impl Service {
         let Some(second) = UtcSecond::from_unix(now()) else { return true };
         let id = BagId::new(self.scope.clone(), second, Kind::Manual);
         let begun = Instant::now();
-        match self.collect(id.clone(), None).await {
+        match Box::pin(self.collect(id.clone(), None)).await {
             Ended::Abandoned => return false,
             Ended::OutOfTime => tracing::error!(bundle = %id, "the extra run did not end in time"),
             Ended::Done(result) => match *result {
@@ -279,11 +279,8 @@ impl Service {
         }
         tracing::warn!(seconds = grace.as_secs(), "told to stop: the run may end within the grace");
         match tokio::time::timeout(grace, run).await {
-            Ok(result) => {
-                if let Err(error) = result {
-                    tracing::error!(error = %chain(&error), "the run failed");
-                }
-            }
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(error = %chain(&error), "the run failed"),
             Err(_) => tracing::warn!("the run was given up; what was sealed is published at the next start"),
         }
         Ended::Abandoned

@@ -244,7 +244,7 @@ impl Publisher {
     }
 
     /// What the bucket answered goes into the next bundles.
-    pub(crate) fn into_bucket(&mut self, bucket: Option<AskedBucket>) {
+    pub(crate) fn writing_to(&mut self, bucket: Option<AskedBucket>) {
         self.collector.bucket = bucket;
     }
 

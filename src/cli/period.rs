@@ -223,17 +223,13 @@ impl Target {
     fn of(output: Option<&Path>, loaded: &Loaded, id: &PeriodId) -> Self {
         let name = id.file_name();
         let part = format!(".{name}.{}.tmp", std::process::id());
-        match output {
-            Some(output) => {
-                let place = if output.is_dir() { output.join(&name) } else { output.to_owned() };
-                let temporary = place.with_file_name(part);
-                Self { place, key: None, temporary }
-            }
-            None => {
-                let temporary = loaded.resolve(&loaded.config.spool).join("periods").join(part);
-                Self { place: store::location(loaded, &id.store_key()), key: Some(id.store_key()), temporary }
-            }
+        if let Some(output) = output {
+            let place = if output.is_dir() { output.join(&name) } else { output.to_owned() };
+            let temporary = place.with_file_name(part);
+            return Self { place, key: None, temporary };
         }
+        let temporary = loaded.resolve(&loaded.config.spool).join("periods").join(part);
+        Self { place: store::location(loaded, &id.store_key()), key: Some(id.store_key()), temporary }
     }
 
     fn make(&self, store: &dyn LogStore, request: &Request, extras: &Extras) -> Result<Made, Failed> {

@@ -47,7 +47,7 @@ pub(super) struct Arguments {
     /// Keep the newest checkpoint for the next time. The file must not be there.
     #[arg(long, value_name = "FILE", requires = "trust")]
     save_checkpoint: Option<PathBuf>,
-    /// What was agreed beforehand (TOML: schedule, accounts, regions, items, longest_gap); every deviation is an
+    /// What was agreed beforehand (TOML: schedule, accounts, regions, items, `longest_gap`); every deviation is an
     /// exception (exit code 4).
     #[arg(long, value_name = "FILE", requires = "trust")]
     expect: Option<PathBuf>,

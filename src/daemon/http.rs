@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::state::State;
 
-/// Of OpenMetrics, which is what the library writes.
+/// Of `OpenMetrics`, which is what the library writes.
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const TEXT_TYPE: &str = "text/plain; charset=utf-8";
 

@@ -75,9 +75,9 @@ pub(crate) fn acquire(
         let life = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
         let key = format!("{prefix}{fence}");
         let expires = UtcSecond::from_unix(now.unix().saturating_add(life));
-        let expires = expires.ok_or_else(|| unreadable(&key, "its end is no date"))?;
+        let expires = expires.ok_or_else(|| unreadable(&key, &"its end is no date"))?;
         let object = Object { holder: holder.to_owned(), expires: expires.to_string() };
-        let mut bytes = serde_json::to_vec(&object).map_err(|error| unreadable(&key, error))?;
+        let mut bytes = serde_json::to_vec(&object).map_err(|error| unreadable(&key, &error))?;
         bytes.push(b'\n');
         if store.create(&key, &bytes)? == Creation::Created {
             return Ok(Lease { fence, expires });
@@ -92,7 +92,7 @@ fn last(store: &dyn LogStore, prefix: &str) -> Result<Option<u64>, LeaseError> {
     let mut newest = None;
     for key in &keys {
         let fence = key.strip_prefix(prefix).and_then(|fence| fence.parse::<u64>().ok());
-        let fence = fence.ok_or_else(|| unreadable(key, "its name is no number"))?;
+        let fence = fence.ok_or_else(|| unreadable(key, &"its name is no number"))?;
         newest = newest.max(Some(fence));
     }
     Ok(newest)
@@ -104,13 +104,13 @@ struct Read {
 }
 
 fn read(store: &dyn LogStore, key: &str) -> Result<Read, LeaseError> {
-    let (bytes, _) = store.get(key)?.ok_or_else(|| unreadable(key, "it is gone"))?;
-    let object: Object = serde_json::from_slice(&bytes).map_err(|error| unreadable(key, error))?;
-    let expires = UtcSecond::parse(&object.expires).ok_or_else(|| unreadable(key, "expires is no time"))?;
+    let (bytes, _) = store.get(key)?.ok_or_else(|| unreadable(key, &"it is gone"))?;
+    let object: Object = serde_json::from_slice(&bytes).map_err(|error| unreadable(key, &error))?;
+    let expires = UtcSecond::parse(&object.expires).ok_or_else(|| unreadable(key, &"expires is no time"))?;
     Ok(Read { holder: object.holder, expires })
 }
 
-fn unreadable(key: &str, what: impl ToString) -> LeaseError {
+fn unreadable(key: &str, what: &dyn ToString) -> LeaseError {
     LeaseError::Unreadable { key: key.to_owned(), what: what.to_string() }
 }
 

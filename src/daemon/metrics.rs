@@ -190,7 +190,7 @@ impl Metrics {
         self.tokens_pending.set(i64::try_from(tokens).unwrap_or(i64::MAX));
     }
 
-    /// The text of `/metrics` (OpenMetrics).
+    /// The text of `/metrics` (`OpenMetrics`).
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string does not fail.

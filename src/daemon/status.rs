@@ -146,9 +146,9 @@ pub(crate) fn write(
             open_gaps: open.clone(),
             bundles: fresh.iter().cloned().chain(old).take(ENTRIES).collect(),
         };
-        let mut bytes =
-            serde_json::to_vec_pretty(&page).map_err(|error| StoreError::new("write", &key, error))?;
-        bytes.push(b'\n');
+        let text =
+            serde_json::to_string_pretty(&page).map_err(|error| StoreError::new("write", &key, error))?;
+        let bytes = (text + "\n").into_bytes();
         if store.replace(&key, &bytes, version.as_ref())? == Replacement::Replaced {
             return Ok(gaps);
         }

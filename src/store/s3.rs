@@ -143,10 +143,11 @@ impl S3Store {
             let put = condition(self.put(key, &sha256)?).body(ByteStream::from(bytes.to_vec()));
             match self.runtime.block_on(put.send()) {
                 Ok(_) => return Ok(Put::Done),
-                Err(error) => match self.refused(S3Error::of(&error), attempt)? {
-                    Some(put) => return Ok(put),
-                    None => {}
-                },
+                Err(error) => {
+                    if let Some(put) = self.refused(S3Error::of(&error), attempt)? {
+                        return Ok(put);
+                    }
+                }
             }
         }
         Err(S3Error { passing: true, ..S3Error::ours("ConditionalRequestConflict", "others write this key") })
@@ -393,7 +394,10 @@ impl LogStore for S3Store {
 
     fn open(&self, key: &str) -> Result<Option<Box<dyn ReadSeek>>, StoreError> {
         let file = self.download(key).map_err(|error| StoreError::new("open", key, error))?;
-        Ok(file.map(|file| Box::new(file) as _))
+        Ok(match file {
+            Some(file) => Some(Box::new(file)),
+            None => None,
+        })
     }
 
     fn create(&self, key: &str, bytes: &[u8]) -> Result<Creation, StoreError> {

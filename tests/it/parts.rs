@@ -49,7 +49,8 @@ fn part(number: usize) -> String {
 
 fn zips(folder: &Path) -> Vec<String> {
     let names = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = names.filter(|name| name.ends_with(".zip")).collect();
+    let mut names: Vec<String> =
+        names.filter(|name| Path::new(name).extension() == Some("zip".as_ref())).collect();
     names.sort();
     names
 }

@@ -18,7 +18,7 @@ impl Story {
         let mut story = Self { estate, fingerprint: String::new() };
         let (_, shown) = story.run("trust show --dir store/trust");
         let is_fingerprint = |word: &&str| word.len() == 64 && word.bytes().all(|it| it.is_ascii_hexdigit());
-        story.fingerprint = shown.split_whitespace().find(is_fingerprint).unwrap().to_owned();
+        shown.split_whitespace().find(is_fingerprint).unwrap().clone_into(&mut story.fingerprint);
         story
     }
 
