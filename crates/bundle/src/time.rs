@@ -54,6 +54,8 @@ impl UtcSecond {
         for (found, wanted) in text.bytes().zip(pattern.bytes()) {
             match wanted {
                 b'#' if found.is_ascii_digit() => *slots.next()? = i64::from(found - b'0'),
+                // The sign of the pattern is no letter of it: a text that has it would lose a digit.
+                b'#' => return None,
                 _ if found == wanted => {}
                 _ => return None,
             }
@@ -190,6 +192,8 @@ mod tests {
             "2026-01-01T00:00:00+00:00",
             "2026-01-01t00:00:00Z",
             "2026-01-01T00:00:00.0Z",
+            "2026-11-#2T02:00:00Z",
+            "2026-11-22T02:00:0#Z",
             "1969-12-31T23:59:59Z",
             "2026-1-01T00:00:00Z",
             "+026-01-01T00:00:00Z",
