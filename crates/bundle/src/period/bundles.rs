@@ -78,17 +78,24 @@ impl Bundles<'_, '_> {
     fn baseline(&mut self, first: u64) {
         let mut before = self.history.statements().iter().take(usize::try_from(first).unwrap_or(usize::MAX));
         let Some(statement) = before.rfind(|statement| is_scheduled(statement)) else { return };
-        match self.open(statement) {
-            Ok(Opened::Whole(mut verified)) => {
-                self.before = Scene::read(&mut verified.bundle, &statement.snapshot).ok();
+        let why = match self.open(statement) {
+            Ok(Opened::Whole(mut verified)) => match Scene::read(&mut verified.bundle, &statement.snapshot) {
+                Ok(scene) => {
+                    self.before = Some(scene);
+                    return;
+                }
+                Err(error) => format!("it cannot be read: {error}"),
+            },
+            Ok(Opened::Sidecars(_)) => "it is not here".to_owned(),
+            Err(Failure::Refused(Finding { check: LogCheck::BundlesThere, detail, .. })) => {
+                format!("it is not here: {detail}")
             }
-            Ok(Opened::Sidecars(_)) | Err(_) => {
-                let id = &statement.snapshot.id;
-                self.report.not_checked(format!(
-                    "what changed since {id}, the bundle before the period: it is not here"
-                ));
-            }
-        }
+            // It is outside the period, so that it is not judged; but nobody must think that it was merely away.
+            Err(Failure::Refused(finding)) => format!("it is not genuine: {}", finding.detail),
+            Err(Failure::Verify(error)) => format!("it is not genuine: {error}"),
+        };
+        let id = &statement.snapshot.id;
+        self.report.not_checked(format!("what changed since {id}, the bundle before the period: {why}"));
     }
 
     fn bundle(&mut self, statement: &Statement, newest: &mut Option<(UtcSecond, BagId)>) -> BundleRow {

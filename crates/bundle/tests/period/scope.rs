@@ -75,6 +75,15 @@ fn narrowed_scope_is_listed() {
     let span = Span::days("2026-10-04", "2026-10-07").unwrap();
     let report = verify_shelf("store", &store, &asking(&trust, span));
     assert_eq!((report.changes.len(), report.bundles.len()), (4, 4));
+    // Where it is another one, the report says that, and not that it is away.
+    let mut changed = store_of(&runs);
+    let zip = "bundles/2026/10/03/evidence-demo-20261003T020000Z.zip";
+    *changed.0.get_mut(zip).and_then(|bytes| bytes.last_mut()).unwrap() ^= 1;
+    let report = verify_shelf("store", &changed, &asking(&trust, span));
+    assert_eq!((report.verdict, report.changes.len()), (Verdict::Genuine, 0));
+    let said = &report.not_checked[0];
+    assert!(said.contains("the bundle before the period: it is not genuine: "), "{said}");
+    assert!(said.contains("its leaf in the log says"), "{said}");
     // Where it is not here, the report says so.
     let mut store = store;
     store.0.retain(|key, _| !key.contains("20261003T"));
