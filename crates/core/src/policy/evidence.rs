@@ -156,6 +156,14 @@ impl Evidence {
         self.digests.get(path).map(String::as_str)
     }
 
+    /// What is in the place of a cell: its document, or why there is none. `None`: nobody ever said.
+    pub fn look(&self, region: &str, item: &str) -> Option<Result<&Value, (Status, &str)>> {
+        Some(match self.cells.get(&key(region, item))? {
+            Held::Document(document) => Ok(&document.value),
+            Held::Gap(status, reason) => Err((*status, reason)),
+        })
+    }
+
     pub(super) fn held(&self, key: &str) -> Option<&Held> {
         self.cells.get(key)
     }
