@@ -13,23 +13,26 @@ mod targets;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use evidenced_bundle::{BagId, Digest, KeyId, Kind, PartRecord, Sealed};
 use evidenced_core::bucket::Finding;
 use evidenced_core::config::{self, Config, Problem};
 use evidenced_core::layout;
 use evidenced_core::redact::Redactor;
-use evidenced_core::run::{self, Clock, Settings, World};
+use evidenced_core::run::{self, Settings, World};
 use evidenced_core::shape::{Partitions, ShapeError, Shapes};
 use evidenced_core::snapshot::Snapshot;
 
 use crate::aws::{self, AwsError, AwsSource, Keys, Tally};
+use crate::clock::Time;
 use crate::publish::{CaughtUp, PublishError, Published, Publisher};
 use crate::store;
 
 pub(crate) use bucket::BucketRules;
 pub(crate) use files::Spool;
+#[cfg(feature = "demo")]
+pub(crate) use files::read_text;
 pub(crate) use progress::Progress;
 use sealing::SealedRun;
 pub(crate) use sealing::{SealedPart, SealedZip};
@@ -126,6 +129,8 @@ pub(crate) struct Overrides {
     pub(crate) tally: Option<Arc<dyn Tally>>,
     /// Whether the rules for the bucket count.
     pub(crate) bucket: BucketRules,
+    /// What time it is.
+    pub(crate) time: Time,
 }
 
 /// A bundle in the store, and what is in it.
@@ -144,16 +149,6 @@ pub(crate) struct Stored {
     pub(crate) bytes: u64,
 }
 
-/// The system's clock.
-pub(crate) struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now_ms(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    }
-}
-
 /// Makes one run.
 pub(crate) async fn collect(
     loaded: &Loaded,
@@ -163,9 +158,9 @@ pub(crate) async fn collect(
 ) -> Result<Stored, CollectError> {
     let config = &loaded.config;
     let key = id.store_key();
-    let (fence, rules) = (overrides.fence, overrides.bucket);
+    let (fence, rules, time) = (overrides.fence, overrides.bucket, overrides.time.clone());
     let settings = aws_settings(loaded, Some(&id), overrides);
-    let mut publisher = Publisher::open(loaded, &settings).await?;
+    let mut publisher = Publisher::open(loaded, &settings, time.clone()).await?;
     publisher.under(fence);
     let asked = bucket::ask(loaded, &settings).await?;
     let silent = match asked.as_ref().map(|asked| asked.judged(rules)).transpose() {
@@ -236,8 +231,7 @@ pub(crate) async fn collect(
         concurrency: config.collect.concurrency,
         slot: id.slot().unix(),
     };
-    let world =
-        World { source: &source, scratch: &spool, clock: &SystemClock, observer: progress, shapes: &shapes };
+    let world = World { source: &source, scratch: &spool, clock: &time, observer: progress, shapes: &shapes };
     let snapshot = run::run(&world, &plan, targets).await?;
     progress.finish();
     drop(source);

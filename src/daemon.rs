@@ -19,14 +19,14 @@ use std::time::{Duration, Instant};
 use evidenced_bundle::{BagId, Kind, Scope, UtcSecond};
 use evidenced_core::agenda::{Agenda, Next};
 use evidenced_core::moment;
-use evidenced_core::run::Clock as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tracing::Instrument as _;
 
 use crate::aws;
-use crate::collector::{self, CollectError, Loaded, Overrides, Progress, Stored, SystemClock};
+use crate::clock::Time;
+use crate::collector::{self, CollectError, Loaded, Overrides, Progress, Stored};
 use crate::publish::{self, PublishError, Publisher};
 use crate::store;
 
@@ -80,6 +80,7 @@ struct Held {
 struct Service {
     loaded: Loaded,
     profile: Option<String>,
+    time: Time,
     scope: Scope,
     holder: String,
     state: Arc<State>,
@@ -91,8 +92,8 @@ struct Service {
     interrupt: Signal,
 }
 
-/// Runs until SIGTERM. What happens to a run is logged, never an error of the service.
-pub(crate) async fn serve(loaded: Loaded, profile: Option<String>) -> Result<(), ServiceError> {
+/// Runs until SIGTERM, by the clock that is given. What happens to a run is logged, never an error of the service.
+pub(crate) async fn serve(loaded: Loaded, profile: Option<String>, time: Time) -> Result<(), ServiceError> {
     let config = &loaded.config;
     let address = config.service.listen;
     let listener =
@@ -100,10 +101,10 @@ pub(crate) async fn serve(loaded: Loaded, profile: Option<String>) -> Result<(),
     let hear = |kind| signal(kind).map_err(ServiceError::Signals);
     let (stop, interrupt) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
     let mut extra = hear(SignalKind::user_defined1())?;
-    let state = Arc::new(State::new(env!("CARGO_PKG_VERSION"), now()));
+    let state = Arc::new(State::new(env!("CARGO_PKG_VERSION")));
 
     // A mistake in keys, trust root or spool is said now, before anything is written.
-    let (newest, holder) = newest(&loaded, profile.clone(), &state).await?;
+    let (newest, holder) = newest(&loaded, profile.clone(), &state, &time).await?;
     let agenda = Agenda::new(config.schedule.clone(), &config.scope, config.service.jitter_seconds, newest);
     let scope = Scope::new(config.scope.clone());
     let scope =
@@ -120,7 +121,7 @@ pub(crate) async fn serve(loaded: Loaded, profile: Option<String>) -> Result<(),
 
     let gaps = BTreeSet::new();
     let mut service =
-        Service { loaded, profile, scope, holder, state, agenda, held: None, gaps, stop, interrupt };
+        Service { loaded, profile, time, scope, holder, state, agenda, held: None, gaps, stop, interrupt };
     Box::pin(service.run()).await;
     answering.abort();
     wishing.abort();
@@ -137,7 +138,7 @@ impl Service {
             if self.state.take_wish() && !Box::pin(self.extra()).await {
                 return;
             }
-            match self.agenda.next(now()) {
+            match self.agenda.next(self.time.now()) {
                 Next::Run { slot, .. } if self.may_try(slot) => {
                     if !Box::pin(self.slot(slot)).await {
                         return;
@@ -149,6 +150,7 @@ impl Service {
             }
             tokio::select! {
                 () = self.state.wake.notified() => {}
+                () = self.time.moved() => {}
                 () = tokio::time::sleep(self.pause()) => {}
                 _ = self.stop.recv() => return,
                 _ = self.interrupt.recv() => return,
@@ -166,7 +168,7 @@ impl Service {
     fn count_spool(&self) {
         match publish::count_spool(&self.loaded.resolve(&self.loaded.config.spool)) {
             Ok(count) => {
-                let age = count.oldest.map_or(0, |slot| now().saturating_sub(slot).max(0));
+                let age = count.oldest.map_or(0, |slot| self.time.now().saturating_sub(slot).max(0));
                 self.state.metrics.spool(count.sealed, age, count.tokens);
             }
             Err(error) => tracing::warn!(error = %chain(&error), "the spool was not counted"),
@@ -183,14 +185,16 @@ impl Service {
         let Some(second) = UtcSecond::from_unix(slot) else { return true };
         let before = self.held.take().filter(|held| held.slot == slot);
         let failures = before.as_ref().map_or(0, |held| held.failures);
-        let lease = before.and_then(|held| held.lease).filter(|lease| now() < lease.expires.unix());
+        let lease = before.and_then(|held| held.lease).filter(|lease| self.time.now() < lease.expires.unix());
         let lease = match lease {
             Some(lease) => Some(lease),
             None => match self.lease(second).await {
                 Ok(lease) => lease,
                 Err(Elsewhere { until }) => {
                     // Another task works on it. When its lease is over, the log says whether it is done.
-                    let wait = Duration::from_secs(until.saturating_sub(now()).clamp(1, 60).unsigned_abs());
+                    let wait = Duration::from_secs(
+                        until.saturating_sub(self.time.now()).clamp(1, 60).unsigned_abs(),
+                    );
                     self.held = Some(Held { slot, lease: None, failures, again: Instant::now() + wait });
                     self.look(slot).await;
                     return true;
@@ -216,7 +220,7 @@ impl Service {
                 Err(CollectError::SlotTaken { .. } | CollectError::Overtaken { .. }) => {
                     tracing::info!(bundle = %id, "the slot is in the log already");
                     self.state.set_ready(Ok(()));
-                    self.state.metrics.reached(now());
+                    self.state.metrics.reached(self.time.now());
                     self.agenda.note(slot);
                 }
                 Err(error @ CollectError::Conflict { .. }) => {
@@ -236,7 +240,7 @@ impl Service {
 
     /// An extra run; false when the service is to stop.
     async fn extra(&mut self) -> bool {
-        let Some(second) = UtcSecond::from_unix(now()) else { return true };
+        let Some(second) = UtcSecond::from_unix(self.time.now()) else { return true };
         let id = BagId::new(self.scope.clone(), second, Kind::Manual);
         let begun = Instant::now();
         match Box::pin(self.collect(id.clone(), None)).await {
@@ -257,8 +261,9 @@ impl Service {
     async fn collect(&mut self, id: BagId, lease: Option<&Lease>) -> Ended {
         let overrides = Overrides { fence: lease.map(|lease| lease.fence), ..self.overrides() };
         let most = Duration::from_millis(self.loaded.config.service.max_run_ms);
+        // Never more than the bound, also when the clock was set back since.
         let left = lease.map_or(most, |lease| {
-            Duration::from_secs(u64::try_from(lease.expires.unix() - now()).unwrap_or(0))
+            Duration::from_secs(u64::try_from(lease.expires.unix() - self.time.now()).unwrap_or(0)).min(most)
         });
         let grace = Duration::from_millis(self.loaded.config.service.shutdown_grace_ms);
         let progress = Progress::new(id.to_string(), true);
@@ -298,7 +303,7 @@ impl Service {
         };
         let (holder, life) =
             (self.holder.clone(), Duration::from_millis(self.loaded.config.service.max_run_ms));
-        let Some(at) = UtcSecond::from_unix(now()) else { return Ok(None) };
+        let Some(at) = UtcSecond::from_unix(self.time.now()) else { return Ok(None) };
         let asked =
             tokio::task::spawn_blocking(move || lease::acquire(&*store, &slot.compact(), &holder, at, life));
         match asked.await {
@@ -320,7 +325,7 @@ impl Service {
 
     /// Whether somebody else has done a slot.
     async fn look(&mut self, slot: i64) {
-        match newest(&self.loaded, self.profile.clone(), &self.state).await {
+        match newest(&self.loaded, self.profile.clone(), &self.state, &self.time).await {
             Ok((Some(newest), _)) if newest >= slot => self.agenda.note(newest),
             Ok(_) => {}
             Err(error) => tracing::warn!(error = %chain(&error), "the log was not read"),
@@ -329,7 +334,12 @@ impl Service {
 
     fn overrides(&self) -> Overrides {
         let tally: Arc<dyn aws::Tally> = self.state.metrics.clone();
-        Overrides { profile: self.profile.clone(), tally: Some(tally), ..Overrides::default() }
+        Overrides {
+            profile: self.profile.clone(),
+            tally: Some(tally),
+            time: self.time.clone(),
+            ..Overrides::default()
+        }
     }
 
     /// Tries again later, under the same lease while it lasts.
@@ -352,7 +362,7 @@ impl Service {
         self.count_spool();
         let open = status::open_gaps(stored);
         let before = self.page(stored, open.clone()).await.unwrap_or_else(|| std::mem::take(&mut self.gaps));
-        let numbers = status::numbers(stored, took, now(), status::new_and_old(&before, &open));
+        let numbers = status::numbers(stored, took, self.time.now(), status::new_and_old(&before, &open));
         self.gaps = open;
         metrics.ran(&numbers);
         let (id, missed) = (&stored.published.id, stored.caught_up.missed.len());
@@ -369,7 +379,7 @@ impl Service {
                 return None;
             }
         };
-        let next = match self.agenda.next(now()) {
+        let next = match self.agenda.next(self.time.now()) {
             Next::Run { slot, .. } => slot,
             Next::Wait { until } => until,
         };
@@ -377,7 +387,7 @@ impl Service {
         let page = status::Entry::of(stored);
         let scope = self.loaded.config.scope.clone();
         let schedule = self.loaded.config.schedule.as_str().to_owned();
-        let (missed, at) = (stored.caught_up.missed.clone(), now());
+        let (missed, at) = (stored.caught_up.missed.clone(), self.time.now());
         let written = tokio::task::spawn_blocking(move || {
             status::write(&*store, &status::About { scope, schedule, next, at }, &missed, page, &open)
         });
@@ -400,10 +410,11 @@ async fn newest(
     loaded: &Loaded,
     profile: Option<String>,
     state: &Arc<State>,
+    time: &Time,
 ) -> Result<(Option<i64>, String), ServiceError> {
     let overrides = Overrides { profile, ..Overrides::default() };
     let settings = collector::aws_settings(loaded, None, overrides);
-    let publisher = Publisher::open(loaded, &settings).await?;
+    let publisher = Publisher::open(loaded, &settings, time.clone()).await?;
     let read = tokio::task::spawn_blocking(move || (publisher.newest(), publisher.holder()));
     let (newest, holder) = read.await.map_err(CollectError::from)?;
     let holder = holder?;
@@ -431,10 +442,6 @@ async fn wake_on(schedule: &str, state: &Arc<State>) -> Result<JobScheduler, Ser
     scheduler.add(job).await?;
     scheduler.start().await?;
     Ok(scheduler)
-}
-
-fn now() -> i64 {
-    SystemClock.now_ms().div_euclid(1000)
 }
 
 /// An error with its causes, in one line.

@@ -6,6 +6,7 @@
 mod aws;
 mod cli;
 mod client;
+mod clock;
 mod collector;
 mod daemon;
 mod logging;

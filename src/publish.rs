@@ -33,11 +33,11 @@ use evidenced_bundle::{
 use evidenced_core::config::Config;
 use evidenced_core::layout::{self, AskedBucket, Collector, Missed};
 use evidenced_core::moment;
-use evidenced_core::run::Clock as _;
 use evidenced_core::schedule::{Schedule, ScheduleError};
 
 use crate::aws::{self, AwsError};
-use crate::collector::{Loaded, SealedPart, SealedZip, SystemClock};
+use crate::clock::Time;
+use crate::collector::{Loaded, SealedPart, SealedZip};
 use crate::signer::{self, Key, SignerError};
 use crate::store::{self, Store};
 use crate::trust_root::{TrustRootError, Trusted};
@@ -159,10 +159,11 @@ pub(crate) struct Publisher {
     store: Store,
     spool: Waiting,
     authorities: TimestampClient,
+    time: Time,
 }
 
 /// What is known of the collector beside its configuration.
-pub(crate) fn collector(trusted: Option<&Trusted>) -> Result<Collector, PublishError> {
+pub(crate) fn collector(trusted: Option<&Trusted>, time: &Time) -> Result<Collector, PublishError> {
     let image = std::env::var(IMAGE_VARIABLE).ok().filter(|text| !text.is_empty());
     let image = image
         .map(|text| {
@@ -171,7 +172,7 @@ pub(crate) fn collector(trusted: Option<&Trusted>) -> Result<Collector, PublishE
         })
         .transpose()?;
     Ok(Collector {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: time.collector_version().to_owned(),
         image,
         trust_root: trusted.map(Trusted::in_force),
         fence: None,
@@ -187,7 +188,11 @@ pub(crate) fn trusted(loaded: &Loaded) -> Result<Option<Trusted>, PublishError> 
 
 impl Publisher {
     /// Reads the keys and the trust root and locks the spool. The store is not asked yet.
-    pub(crate) async fn open(loaded: &Loaded, settings: &aws::Settings) -> Result<Self, PublishError> {
+    pub(crate) async fn open(
+        loaded: &Loaded,
+        settings: &aws::Settings,
+        time: Time,
+    ) -> Result<Self, PublishError> {
         let config = loaded.config.clone();
         let signing = &config.signing;
         let evidence = signer::open(loaded, settings, &signing.evidence_key).await?;
@@ -203,7 +208,7 @@ impl Publisher {
         };
         let trusted = trusted(loaded)?;
         if let Some(trusted) = &trusted {
-            warn_of_foreign_keys(&trusted.root, &*evidence, log.as_ref());
+            warn_of_foreign_keys(&trusted.root, &*evidence, log.as_ref(), &time);
         }
         let scope = Scope::new(config.scope.clone()).ok_or(layout::LayoutError::Value("the scope"))?;
         let known = trusted.as_ref().map_or_else(Authorities::new, |it| it.root.tsa_roots().clone());
@@ -216,7 +221,7 @@ impl Publisher {
         let ca_bundle = config.aws.ca_bundle.as_deref().map(|path| loaded.resolve(path));
         let connector = aws::connector(ca_bundle, &urls)?;
         Ok(Self {
-            collector: collector(trusted.as_ref())?,
+            collector: collector(trusted.as_ref(), &time)?,
             scope,
             evidence,
             log,
@@ -225,6 +230,7 @@ impl Publisher {
             spool: Waiting::open(&loaded.resolve(&config.spool))?,
             authorities: TimestampClient::new(urls, connector, known),
             config,
+            time,
         })
     }
 
@@ -465,7 +471,7 @@ impl Publisher {
         tracing::warn!(count, after = %last.id.slot(), "slots without a run: each gets a bag that says so");
         let since = if last.status == RunStatus::Missed { last.id.slot() } else { last.ended }.unix();
         for slot in slots() {
-            let written = SystemClock.now_ms().div_euclid(1000);
+            let written = self.time.now();
             let missed = Missed {
                 schedule: schedule.clone(),
                 since,
@@ -655,8 +661,8 @@ enum Origin {
 }
 
 /// Verifiers will refuse what is signed by a key that the trust root does not have: better said now than by them.
-fn warn_of_foreign_keys(root: &TrustRoot, evidence: &dyn Signer, log: Option<&(KeyName, Key)>) {
-    let now = UtcSecond::from_unix(SystemClock.now_ms().div_euclid(1000));
+fn warn_of_foreign_keys(root: &TrustRoot, evidence: &dyn Signer, log: Option<&(KeyName, Key)>, time: &Time) {
+    let now = UtcSecond::from_unix(time.now());
     let id: &KeyId = evidence.public().id();
     if let Some(Err(error)) = now.map(|now| root.evidence_key(id, Dated::Claimed(now))) {
         tracing::error!(version = root.version(), %error, "the trust root does not accept the evidence key");

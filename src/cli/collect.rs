@@ -6,11 +6,11 @@ use clap::Args;
 use evidenced_bundle::{BagId, Kind, Scope, UtcSecond};
 use evidenced_core::config::Config;
 use evidenced_core::moment;
-use evidenced_core::run::Clock as _;
 
 use super::exit::{EXCEPTIONS, Failed};
 use super::{Output, print, summary};
-use crate::collector::{self, BucketRules, Loaded, Overrides, Progress, Stored, SystemClock};
+use crate::clock::Time;
+use crate::collector::{self, BucketRules, Loaded, Overrides, Progress, Stored};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -70,7 +70,7 @@ pub(super) fn block_on(
 /// The bundle of a slot, or of this moment.
 pub(super) fn bag_id(config: &Config, slot: Option<&str>) -> Result<BagId, Failed> {
     let (unix, kind) = match slot {
-        None => (SystemClock.now_ms().div_euclid(1000), Kind::Manual),
+        None => (Time::system().now(), Kind::Manual),
         Some(text) => (scheduled(config, text)?, Kind::Schedule),
     };
     let scope = Scope::new(config.scope.clone());
@@ -85,7 +85,7 @@ pub(super) fn bag_id(config: &Config, slot: Option<&str>) -> Result<BagId, Faile
 
 fn scheduled(config: &Config, text: &str) -> Result<i64, Failed> {
     let schedule = &config.schedule;
-    let now = SystemClock.now_ms().div_euclid(1000);
+    let now = Time::system().now();
     let unix = moment::parse(text).ok_or_else(|| {
         let due = schedule.at_or_before(now).map(moment::seconds).unwrap_or_default();
         Failed::usage(

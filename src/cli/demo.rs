@@ -9,13 +9,13 @@ use clap::Args;
 use evidenced_bundle::command::{CommandError, read_keys};
 use evidenced_bundle::report::verify_path;
 use evidenced_bundle::{Anchor, Demand, Digest, Limits, Undated};
-use evidenced_core::run::Clock as _;
 
 use super::collect::{bag_id, exit_code};
 use super::exit::{EXCEPTIONS, Failed, INTERNAL};
 use super::{init, print, summary, trust};
 use crate::aws::{Keys, Secret};
-use crate::collector::{self, Loaded, Overrides, Progress, SystemClock};
+use crate::clock::Time;
+use crate::collector::{self, Loaded, Overrides, Progress};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -43,7 +43,7 @@ async fn demonstrate(arguments: &Arguments, quiet: bool) -> Result<u8, Failed> {
         regions: REGIONS.iter().map(|region| (*region).to_owned()).collect(),
         seed: arguments.seed,
         // Ages of certificates count from today, so that the estate looks the same on any day.
-        now: SystemClock.now_ms().div_euclid(1000),
+        now: Time::system().now(),
         ..simcloud::Config::default()
     };
     let keys = simcloud::credentials(&simulated);

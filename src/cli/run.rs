@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::exit::{Failed, INTERNAL};
 use super::print;
+use crate::clock::Time;
 use crate::collector::Loaded;
 use crate::daemon::{self, ServiceError};
 
@@ -23,6 +24,11 @@ pub(super) struct Arguments {
     /// Profile of the shared AWS configuration.
     #[arg(long)]
     profile: Option<String>,
+    /// A file that says what time it is, such as 2026-07-01T02:00:05Z: to live through a quarter in minutes. Every
+    /// bundle says so.
+    #[cfg(feature = "demo")]
+    #[arg(long, value_name = "FILE", hide = true)]
+    clock: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -39,7 +45,14 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failed> {
     let loaded = Loaded::read(&arguments.config)?;
     // One thread: the service waits for AWS and for the clock; what blocks has threads of its own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let served = runtime.block_on(daemon::serve(loaded, arguments.profile));
+    #[cfg(feature = "demo")]
+    let time = match &arguments.clock {
+        Some(path) => simulated(path, &runtime)?,
+        None => Time::system(),
+    };
+    #[cfg(not(feature = "demo"))]
+    let time = Time::system();
+    let served = runtime.block_on(daemon::serve(loaded, arguments.profile, time));
     // A blocked write to the store does not hold up the end: it is finished at the next start.
     runtime.shutdown_background();
     match served {
@@ -51,6 +64,16 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failed> {
         }
         Err(error) => Err(Failed::new(INTERNAL, error)),
     }
+}
+
+/// The clock in a file. It is looked at for as long as the runtime lives.
+#[cfg(feature = "demo")]
+fn simulated(path: &std::path::Path, runtime: &tokio::runtime::Runtime) -> Result<Time, Failed> {
+    let (time, look) = crate::clock::file::open(path)
+        .map_err(|error| Failed::usage(format!("--clock {}: {error}", path.display()), "write an instant"))?;
+    tracing::warn!(clock = %path.display(), "the clock is simulated: every bundle says so");
+    runtime.spawn(look);
+    Ok(time)
 }
 
 pub(super) fn health(arguments: &HealthArguments) -> Result<u8, Failed> {

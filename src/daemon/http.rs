@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn each_path_has_its_method_and_its_answer() {
-        let state = State::new("1.0.0", 1_000);
+        let state = State::new("1.0.0");
         let on = |method, path| ask(&state, method, path, "127.0.0.1:9464", "127.0.0.1:5");
         assert_eq!(on(Method::GET, "/livez"), 200);
         assert_eq!(on(Method::GET, "/readyz"), 503, "nothing was checked yet");
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_browser_and_another_machine_start_no_run() {
-        let state = State::new("1.0.0", 1_000);
+        let state = State::new("1.0.0");
         assert_eq!(ask(&state, Method::POST, "/run", "10.0.0.5:9464", "10.0.0.9:5"), 403);
         assert_eq!(ask(&state, Method::POST, "/run", "evil.example.com", "127.0.0.1:5"), 421);
         assert_eq!(

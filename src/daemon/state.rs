@@ -1,22 +1,22 @@
 //! What the loop, the endpoints and the signals share.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use evidenced_core::run::Clock as _;
 use tokio::sync::Notify;
 
 use super::metrics::Metrics;
-use crate::collector::SystemClock;
 
 /// The loop comes by at least every minute; after this it hangs.
-const PULSE_SECONDS: i64 = 300;
+const PULSE: Duration = Duration::from_mins(5);
 
 /// Of one service.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) metrics: Arc<Metrics>,
-    pulse: AtomicI64,
+    /// Of the machine, not of the clock, which may be set.
+    pulse: Mutex<Instant>,
     ready: Mutex<Result<(), String>>,
     asked: AtomicBool,
     /// Wakes the loop: something was asked for, or a slot fell due.
@@ -25,10 +25,10 @@ pub(crate) struct State {
 
 impl State {
     /// Alive, and not yet ready.
-    pub(crate) fn new(version: &str, now: i64) -> Self {
+    pub(crate) fn new(version: &str) -> Self {
         Self {
             metrics: Arc::new(Metrics::new(version)),
-            pulse: AtomicI64::new(now.max(seconds())),
+            pulse: Mutex::new(Instant::now()),
             ready: Mutex::new(Err("the store was not reached yet".to_owned())),
             asked: AtomicBool::new(false),
             wake: Notify::new(),
@@ -37,13 +37,16 @@ impl State {
 
     /// The loop has come by.
     pub(crate) fn beat(&self) {
-        self.pulse.store(seconds(), Ordering::Relaxed);
+        *self.pulse.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// Whether the loop still comes by. A clock that stepped backwards is no reason to be killed.
+    /// Whether the loop still comes by. A clock that was set is no reason to be killed.
     pub(crate) fn alive(&self) -> Result<(), String> {
-        let since = seconds().saturating_sub(self.pulse.load(Ordering::Relaxed));
-        if since > PULSE_SECONDS { Err(format!("the loop has not come by for {since} s")) } else { Ok(()) }
+        let since = self.pulse.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+        if since > PULSE {
+            return Err(format!("the loop has not come by for {} s", since.as_secs()));
+        }
+        Ok(())
     }
 
     /// Whether evidence could be stored when that was last tried.
@@ -66,8 +69,4 @@ impl State {
     pub(crate) fn take_wish(&self) -> bool {
         self.asked.swap(false, Ordering::AcqRel)
     }
-}
-
-fn seconds() -> i64 {
-    SystemClock.now_ms().div_euclid(1000)
 }
