@@ -15,6 +15,7 @@ use evidenced_bundle::Digest;
 use serde_json::Value;
 use toml::de::DeTable;
 
+use crate::exceptions::Exception;
 use crate::gaps::AcceptedGap;
 use crate::plan::Regions;
 use crate::schedule::Schedule;
@@ -53,7 +54,9 @@ pub struct Config {
     /// `[[controls]]`.
     pub controls: Vec<Value>,
     /// `[[exceptions]]`.
-    pub exceptions: Vec<Value>,
+    pub exceptions: Vec<Exception>,
+    /// Where keys of these sections stand: `exceptions[0].check` and its line.
+    pub lines: BTreeMap<String, usize>,
 }
 
 /// `[signing]`.

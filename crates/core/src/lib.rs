@@ -4,14 +4,17 @@
 //!
 //! ```text
 //! shape <- wire <- source <- item <- collect <- run <- layout
-//!                             policy (snapshot, item)
+//!                             policy <- assessment, exceptions <- layout
 //!                  redact          plan, gaps, snapshot   config, schedule
 //! ```
 
 pub mod agenda;
+pub mod assessment;
 pub mod bucket;
 pub mod collect;
 pub mod config;
+pub mod exceptions;
+pub mod facts;
 pub mod gaps;
 pub mod item;
 pub mod layout;

@@ -25,11 +25,11 @@ use evidenced_bundle::digest::Digest;
 use serde_json::{Map, Value};
 
 pub use builtins::ALLOWED as ALLOWED_BUILTINS;
-pub use engine::{Engine, STEP_LIMIT};
+pub use engine::{ENGINE, Engine, STEP_LIMIT};
 pub use evidence::{Evidence, Offered};
 pub use metadata::{Check, CheckScope, Input, Need, Severity};
 pub use parameters::{Kind, Parameter};
-pub use row::{Pointer, Row, Verdict, findings};
+pub use row::{Pointer, Row, Verdict};
 pub use table::markdown;
 
 /// One thing that is wrong with a policy or a parameter: where, and what.

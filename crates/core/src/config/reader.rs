@@ -37,6 +37,8 @@ impl fmt::Display for Problem {
 pub(super) struct Reader<'a> {
     text: &'a str,
     pub(super) problems: Vec<Problem>,
+    /// Lines of keys whose values are judged later, by dotted key.
+    pub(super) lines: BTreeMap<String, usize>,
 }
 
 /// A table that is being read: what is asked for is marked, what is left is unknown.
@@ -49,7 +51,7 @@ pub(super) struct Table<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, problems: Vec::new() }
+        Self { text, problems: Vec::new(), lines: BTreeMap::new() }
     }
 
     pub(super) fn line(&self, offset: usize) -> usize {
@@ -239,12 +241,31 @@ impl<'a> Reader<'a> {
     pub(super) fn free(&mut self, table: &mut Table<'a>, key: &'static str) -> Value {
         match table.take(key) {
             None => Value::Object(serde_json::Map::new()),
-            Some(value) if value.get_ref().is_table() => json(value.get_ref()),
+            Some(value) if value.get_ref().is_table() => {
+                self.note_lines(&table.key(key), value.get_ref());
+                json(value.get_ref())
+            }
             Some(_) => {
                 self.wrong(table, key, "a table");
                 Value::Null
             }
         }
+    }
+
+    /// Keeps the lines of a free table's keys, for those who judge them.
+    fn note_lines(&mut self, path: &str, value: &DeValue<'_>) {
+        let DeValue::Table(table) = value else { return };
+        for (key, value) in table {
+            let path = format!("{path}.{}", key.get_ref());
+            self.lines.insert(path.clone(), self.line(key.span().start));
+            self.note_lines(&path, value.get_ref());
+        }
+    }
+
+    /// Keeps the line of a key, for those who judge its value.
+    pub(super) fn note(&mut self, table: &Table<'a>, key: &'static str) {
+        let line = table.entries.get(key).map_or(table.line, |(line, _)| *line);
+        self.lines.insert(table.key(key), line);
     }
 
     /// Everything that nobody asked for is a mistake of the operator's, with the nearest known key.

@@ -11,6 +11,7 @@ use super::{
     AccountEntry, Aws, BagSize, Checks, Collect, Config, KeySource, Organization, RetryMode, Role, Service,
     Signing,
 };
+use crate::exceptions::Exception;
 use crate::gaps::AcceptedGap;
 use crate::item::catalogue;
 use crate::pattern::matches;
@@ -65,6 +66,7 @@ pub(super) fn config<'a>(reader: &mut Reader<'a>, root: &'a DeTable<'a>) -> Opti
         checks,
         controls,
         exceptions,
+        lines: std::mem::take(&mut reader.lines),
     })
 }
 
@@ -358,6 +360,7 @@ fn checks<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Checks {
         reader.refuse(&table, "profile", "expected \"guide\" or \"aws\"");
     }
     let policies_dir = reader.text(&mut table, "policies_dir");
+    reader.note(&table, "policies_dir");
     let params = reader.free(&mut table, "params");
     reader.finish(&table);
     Checks { profile, policies_dir, params }
@@ -378,6 +381,7 @@ fn controls<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Vec<Value> {
             reader.refuse(&table, "items", message);
         }
         let owner = reader.text(&mut table, "owner");
+        reader.note(&table, "checks");
         reader.finish(&table);
         controls.push(json!({ "id": id, "title": title, "criteria": criteria, "checks": checks,
             "items": items, "owner": owner }));
@@ -385,28 +389,30 @@ fn controls<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Vec<Value> {
     controls
 }
 
-fn exceptions<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Vec<Value> {
-    let mut exceptions = Vec::new();
+fn exceptions<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Vec<Exception> {
+    let mut exceptions: Vec<Exception> = Vec::new();
     for mut table in reader.tables(top, "exceptions") {
-        let mut value = serde_json::Map::new();
-        for (key, accepted) in [
-            ("id", "a name such as \"EX-7\""),
-            ("check", "the check's id"),
-            ("resource", "the resource's id, or a pattern"),
-            ("reason", "why the exception is made"),
-            ("owner", "who answers for it"),
-            ("approver", "who approved it"),
-        ] {
-            value.insert(key.to_owned(), Value::String(reader.required(&mut table, key, accepted)));
+        let id = reader.required(&mut table, "id", "a name such as \"EX-7\"");
+        let exception = Exception {
+            check: reader.required(&mut table, "check", "the check's id"),
+            resource: reader.required(&mut table, "resource", "the resource's id, or a pattern"),
+            reason: reader.required(&mut table, "reason", "why the exception is made"),
+            owner: reader.required(&mut table, "owner", "who answers for it"),
+            approver: reader.required(&mut table, "approver", "who approved it"),
+            approved_at: day(reader, &mut table, "approved_at"),
+            expires: table.has("expires").then(|| day(reader, &mut table, "expires")),
+            ticket: reader.text(&mut table, "ticket"),
+            id,
+        };
+        if exceptions.iter().any(|other| other.id == exception.id) {
+            reader.refuse(&table, "id", "is the id of another exception");
         }
-        for key in ["approved_at", "expires"] {
-            value.insert(key.to_owned(), Value::String(day(reader, &mut table, key)));
+        if exception.expires.as_ref().is_some_and(|expires| *expires < exception.approved_at) {
+            reader.refuse(&table, "expires", "must not be before approved_at");
         }
-        if let Some(ticket) = reader.text(&mut table, "ticket") {
-            value.insert("ticket".to_owned(), Value::String(ticket));
-        }
+        reader.note(&table, "check");
         reader.finish(&table);
-        exceptions.push(Value::Object(value));
+        exceptions.push(exception);
     }
     exceptions
 }

@@ -19,6 +19,9 @@ use super::Problem;
 use super::builtins;
 use super::shipped;
 
+/// What runs policies: its name and version, as Cargo.lock has it.
+pub const ENGINE: &str = "regorus 0.14.1, interpreter";
+
 /// Steps that one rule of a check may take. 10,000 security groups with five rules take a few million.
 pub const STEP_LIMIT: u64 = 2_000_000_000;
 

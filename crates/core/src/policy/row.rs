@@ -1,17 +1,13 @@
-//! A verdict on one resource, and the file that rows are written to.
+//! A verdict on one resource.
 //!
-//! Rows refer to a check by its id; title, severity and criteria are said once, in the table of checks. The digest of
-//! each document is said once per file. Same evidence and same parameters give the same bytes.
+//! Rows refer to a check by its id; title, severity and criteria are said once, in the table of checks. How rows are
+//! written is in `assessment`.
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
-use serde_json::{Value, json};
-
-use super::Evidence;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What is said of a resource. The order is that of precedence among a policy's findings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Nothing was found that should not be.
@@ -42,7 +38,7 @@ impl Verdict {
 }
 
 /// Where in the evidence something is said.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Pointer {
     /// Path in the bundle.
     pub document: String,
@@ -51,7 +47,7 @@ pub struct Pointer {
 }
 
 /// One verdict.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Id of the check.
     pub check: String,
@@ -62,31 +58,19 @@ pub struct Row {
     #[serde(skip)]
     pub region: String,
     /// Id or ARN of the resource; absent when the row is about the whole population.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
     /// The verdict.
     pub verdict: Verdict,
     /// Why, in a sentence.
     pub reason: String,
     /// What was found.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Value>,
     /// What was to be found.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Value>,
     /// What proves it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Pointer>,
-}
-
-/// `data/findings/<account>/<region>.json`: rows of one place, and the digests of the documents they point into.
-pub fn findings(account: &str, region: &str, rows: &[Row], evidence: &Evidence) -> Value {
-    let mut documents: BTreeMap<&str, &str> = BTreeMap::new();
-    for pointer in rows.iter().flat_map(|row| &row.evidence) {
-        if let Some(sha256) = evidence.sha256(&pointer.document) {
-            documents.insert(&pointer.document, sha256);
-        }
-    }
-    json!({ "schema": "evidenced/findings/v1", "account": account, "region": region,
-        "documents": documents, "rows": rows })
 }

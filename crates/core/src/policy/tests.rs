@@ -529,18 +529,23 @@ fn a_document_of_another_place_is_refused() {
 }
 
 #[test]
-fn findings_name_the_digest_of_each_document_once() {
+fn a_row_points_to_the_entry_that_it_is_about() {
     let case = Case { check: "mine".into(), name: String::new(), value: json!({ "documents": vpcs() }) };
     let policies =
         Policies::compile("guide", &[own("mine", VPCS, BODY)], &Value::Null, Engine::Interpreter).unwrap();
     let evidence = case.evidence();
     let rows = policies.assess(NOW, &evidence, REGION, &Offered::current());
-    let written = findings(ACCOUNT, REGION, &rows, &evidence);
-    let path = "data/evidence/111122223333/eu-west-1/vpc.vpcs.json";
-    assert_eq!(written["documents"].as_object().unwrap().len(), 1);
-    assert_eq!(written["documents"][path], json!(evidence.sha256(path).unwrap()));
-    assert_eq!(written["rows"][1]["verdict"], "fail");
-    assert_eq!(written["rows"][1]["evidence"][0]["pointer"], "/calls/0/output/Vpcs/1");
+    assert_eq!(rows[1].verdict, Verdict::Fail);
+    assert_eq!(rows[1].evidence[0].document, "data/evidence/111122223333/eu-west-1/vpc.vpcs.json");
+    assert_eq!(rows[1].evidence[0].pointer, "/calls/0/output/Vpcs/1");
+    assert!(evidence.sha256(&rows[1].evidence[0].document).is_some());
+}
+
+#[test]
+fn the_engine_is_named_with_the_version_of_the_lock_file() {
+    let lock = read(&folder("Cargo.lock"));
+    let version = ENGINE.strip_prefix("regorus ").unwrap().split(',').next().unwrap();
+    assert!(lock.contains(&format!("name = \"regorus\"\nversion = \"{version}\"\n")), "{ENGINE}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "the table is a file, and renewed when it is asked for")]
