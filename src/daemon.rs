@@ -30,6 +30,7 @@ use crate::collector::{self, CollectError, Loaded, Overrides, Progress, Stored};
 use crate::publish::{self, PublishError, Publisher};
 use crate::store;
 
+use embedded::Waiting;
 use lease::{Lease, LeaseError};
 use metrics::RunNumbers;
 use state::State;
@@ -164,14 +165,18 @@ impl Service {
         again.filter(|again| !again.is_zero()).map_or(PULSE, |again| again.min(PULSE))
     }
 
-    /// Refreshes the numbers of the spool.
-    fn count_spool(&self) {
+    /// Refreshes the numbers of the spool, and gives them.
+    fn count_spool(&self) -> Option<Waiting> {
         match publish::count_spool(&self.loaded.resolve(&self.loaded.config.spool)) {
             Ok(count) => {
                 let age = count.oldest.map_or(0, |slot| self.time.now().saturating_sub(slot).max(0));
                 self.state.metrics.spool(count.sealed, age, count.tokens);
+                Some(Waiting { bundles: count.sealed, oldest: age })
             }
-            Err(error) => tracing::warn!(error = %chain(&error), "the spool was not counted"),
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "the spool was not counted");
+                None
+            }
         }
     }
 
@@ -345,7 +350,11 @@ impl Service {
     /// Tries again later, under the same lease while it lasts.
     fn failed(&mut self, slot: i64, lease: Option<Lease>, failures: u32) {
         self.state.metrics.ran(&RunNumbers { result: "failed", ..RunNumbers::default() });
-        self.count_spool();
+        let waiting = self.count_spool();
+        if let Some(second) = UtcSecond::from_unix(slot) {
+            let id = BagId::new(self.scope.clone(), second, Kind::Schedule);
+            embedded::print(&embedded::failed(&self.loaded.config.scope, &id, self.time.now(), waiting));
+        }
         let wait = FIRST_RETRY.saturating_mul(1 << failures.min(4)).min(LAST_RETRY);
         tracing::warn!(seconds = wait.as_secs(), "the slot is tried again, while its period lasts");
         self.held = Some(Held { slot, lease, failures: failures + 1, again: Instant::now() + wait });
@@ -359,14 +368,14 @@ impl Service {
         if let Some(leaf) = &stored.published.leaf {
             metrics.log_size.set(i64::try_from(leaf.index).unwrap_or(i64::MAX).saturating_add(1));
         }
-        self.count_spool();
+        let waiting = self.count_spool();
         let open = status::open_gaps(stored);
         let before = self.page(stored, open.clone()).await.unwrap_or_else(|| std::mem::take(&mut self.gaps));
         let numbers = status::numbers(stored, took, self.time.now(), status::new_and_old(&before, &open));
         self.gaps = open;
         metrics.ran(&numbers);
         let (id, missed) = (&stored.published.id, stored.caught_up.missed.len());
-        embedded::print(&embedded::line(&self.loaded.config.scope, id, &numbers, missed));
+        embedded::print(&embedded::stored(&self.loaded.config.scope, id, &numbers, missed, waiting));
     }
 
     /// Writes the status page; gives the open gaps of the run before, where the page had them.

@@ -1,7 +1,7 @@
 //! One line per run in `CloudWatch`'s embedded metric format, on standard output.
 //!
 //! A log group turns it into metrics of the namespace `evidenced` with the dimension `scope`, without an agent and
-//! without a permission. Names are fixed (`docs/OPERATIONS.md`). Nothing of an account or a resource is in it.
+//! without a permission. A run that failed has a line too, of what waits for the store. Names are fixed (`docs/OPERATIONS.md`). Nothing of an account or a resource is in it.
 
 use std::io::Write as _;
 
@@ -10,9 +10,33 @@ use serde_json::{Value, json};
 
 use super::metrics::RunNumbers;
 
+/// What waits in the spool for the store; none where the spool could not be counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// Sealed bundles.
+    pub(crate) bundles: usize,
+    /// Age of the oldest one's slot, in seconds.
+    pub(crate) oldest: i64,
+}
+
+impl Waiting {
+    fn numbers(self) -> [Number; 2] {
+        [("SpoolOldest", "Seconds", json!(self.oldest)), ("SpoolBundles", "Count", json!(self.bundles))]
+    }
+}
+
+/// Name, unit, value.
+type Number = (&'static str, &'static str, Value);
+
 /// The line of a run whose bundle is in the store.
-pub(crate) fn line(scope: &str, id: &BagId, run: &RunNumbers, missed: usize) -> String {
-    let numbers = [
+pub(crate) fn stored(
+    scope: &str,
+    id: &BagId,
+    run: &RunNumbers,
+    missed: usize,
+    waiting: Option<Waiting>,
+) -> String {
+    let mut numbers = vec![
         ("RunDuration", "Seconds", json!(run.seconds)),
         ("CoverageRatio", "None", json!(run.coverage)),
         ("GapsNew", "Count", json!(run.gaps.0)),
@@ -21,11 +45,23 @@ pub(crate) fn line(scope: &str, id: &BagId, run: &RunNumbers, missed: usize) -> 
         ("BundleBytes", "Bytes", json!(run.bytes)),
         ("Stored", "Count", json!(1)),
     ];
+    numbers.extend(waiting.into_iter().flat_map(Waiting::numbers));
+    line(scope, id, run.ended, run.result, numbers)
+}
+
+/// The line of an attempt that did not bring its bundle to the store.
+pub(crate) fn failed(scope: &str, id: &BagId, at: i64, waiting: Option<Waiting>) -> String {
+    let mut numbers = vec![("Failed", "Count", json!(1))];
+    numbers.extend(waiting.into_iter().flat_map(Waiting::numbers));
+    line(scope, id, at, "failed", numbers)
+}
+
+fn line(scope: &str, id: &BagId, at: i64, result: &str, numbers: Vec<Number>) -> String {
     let metrics: Vec<Value> =
         numbers.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
     let mut line = json!({
         "_aws": {
-            "Timestamp": run.ended.saturating_mul(1000),
+            "Timestamp": at.saturating_mul(1000),
             "CloudWatchMetrics": [
                 { "Namespace": "evidenced", "Dimensions": [["scope"]], "Metrics": metrics }
             ],
@@ -33,7 +69,7 @@ pub(crate) fn line(scope: &str, id: &BagId, run: &RunNumbers, missed: usize) -> 
         "scope": scope,
         "run": id.to_string(),
         "slot": id.slot().to_string(),
-        "result": run.result,
+        "result": result,
     });
     if let Some(object) = line.as_object_mut() {
         object.extend(numbers.into_iter().map(|(name, _, value)| (name.to_owned(), value)));
@@ -62,7 +98,8 @@ mod tests {
             coverage: 0.5,
             ..RunNumbers::default()
         };
-        let line: Value = serde_json::from_str(&line("prod", &id, &run, 3)).unwrap();
+        let waiting = Some(Waiting { bundles: 1, oldest: 7200 });
+        let line: Value = serde_json::from_str(&stored("prod", &id, &run, 3, waiting)).unwrap();
         let directive = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(line["_aws"]["Timestamp"], 1_790_000_000_000_i64);
         assert_eq!(
@@ -70,11 +107,26 @@ mod tests {
             (&json!("evidenced"), &json!([["scope"]]))
         );
         let declared = directive["Metrics"].as_array().unwrap();
-        assert_eq!(declared.len(), 7);
+        assert_eq!(declared.len(), 9);
         for metric in declared {
             assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric}");
         }
         assert_eq!((&line["scope"], &line["slot"]), (&json!("prod"), &json!("2026-11-22T02:00:00Z")));
         assert_eq!((&line["GapsNew"], &line["SlotsMissed"]), (&json!(2), &json!(3)));
+        assert_eq!((&line["SpoolOldest"], &line["SpoolBundles"]), (&json!(7200), &json!(1)));
+    }
+
+    #[test]
+    fn a_failed_attempt_tells_what_waits_and_never_that_something_was_stored() {
+        let id = BagId::parse("evidence-prod-20261122T020000Z").unwrap();
+        let waiting = Waiting { bundles: 2, oldest: 90_000 };
+        let line = |waiting| -> Value {
+            serde_json::from_str(&failed("prod", &id, 1_790_000_000, waiting)).unwrap()
+        };
+        let told = line(Some(waiting));
+        assert_eq!((&told["SpoolOldest"], &told["Failed"]), (&json!(90_000), &json!(1)));
+        assert!(told.get("Stored").is_none() && told.get("GapsNew").is_none(), "{told}");
+        // A spool that was not counted is not an empty one.
+        assert!(line(None).get("SpoolOldest").is_none());
     }
 }
