@@ -178,6 +178,9 @@ fn classify(error: &CollectError) -> (u8, Option<String>) {
         CollectError::Targets(TargetsError::ExternalId { .. }) => {
             (USAGE, hint("paths are relative to the configuration file"))
         }
+        CollectError::Targets(TargetsError::ExternalIdVariable { .. }) => {
+            (USAGE, hint("ECS sets it from the `Secrets` of the container (deploy/service.yaml)"))
+        }
         CollectError::Spool { .. } | CollectError::Run(RunError::Scratch { .. }) => {
             (INTERNAL, hint("[spool] dir needs space and write permission"))
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use evidenced_core::config::{AccountEntry, Role};
+use evidenced_core::config::{AccountEntry, ExternalId, Role};
 use evidenced_core::plan::Target;
 use evidenced_core::source::{Account, Failure};
 
@@ -30,6 +30,9 @@ pub(crate) enum TargetsError {
         #[source]
         source: std::io::Error,
     },
+    /// An ExternalId is configured and not in the environment.
+    #[error("external_id_env {name}: is not set, or empty")]
+    ExternalIdVariable { name: String },
 }
 
 /// Finds the accounts and tells the source how to enter them.
@@ -84,15 +87,19 @@ fn target(caller: &Caller, id: &str, entry: Option<&AccountEntry>) -> Target {
 }
 
 fn assume(loaded: &Loaded, role: &Role) -> Result<AssumeRole, TargetsError> {
-    let external_id = role
-        .external_id_file
-        .as_deref()
-        .map(|file| {
+    let external_id = match &role.external_id {
+        None => None,
+        Some(ExternalId::File(file)) => {
             let path = loaded.resolve(file);
-            read_text(&path, EXTERNAL_ID_BYTES)
-                .map(|text| Secret::new(text.trim_end_matches(['\r', '\n'])))
-                .map_err(|source| TargetsError::ExternalId { path, source })
-        })
-        .transpose()?;
+            let text = read_text(&path, EXTERNAL_ID_BYTES)
+                .map_err(|source| TargetsError::ExternalId { path, source })?;
+            Some(Secret::new(text.trim_end_matches(['\r', '\n'])))
+        }
+        // Without it the role would be assumed under a weaker condition than the one that was configured.
+        Some(ExternalId::Variable(name)) => match std::env::var(name) {
+            Ok(value) if !value.is_empty() => Some(Secret::new(value)),
+            _ => return Err(TargetsError::ExternalIdVariable { name: name.clone() }),
+        },
+    };
     Ok(AssumeRole { role_name: role.name.clone(), external_id })
 }

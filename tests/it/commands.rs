@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use crate::estate::{Estate, PROGRAM, one_account};
+use crate::estate::{Estate, PROGRAM, one_account, two_accounts};
 
 fn run(arguments: &[&str], folder: &std::path::Path) -> Output {
     Command::new(PROGRAM).args(arguments).current_dir(folder).output().unwrap()
@@ -183,4 +183,26 @@ fn verify_says_which_step_and_which_file() {
         .unwrap();
     assert_eq!(other.status.code(), Some(5), "another key");
     assert_eq!(verify(&estate.path("absent.zip")).status.code(), Some(2));
+}
+
+#[test]
+fn an_external_id_of_the_environment_opens_the_roles_and_without_it_no_run_begins() {
+    let estate = Estate::new(two_accounts(), "items = [\"vpc.vpcs\"]");
+    let file = estate.path("evidenced.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let by_variable =
+        text.replace("external_id_file = \"external-id\"", "external_id_env = \"EVIDENCED_EXTERNAL_ID\"");
+    assert_ne!(by_variable, text);
+    std::fs::write(&file, by_variable).unwrap();
+    let run =
+        |value: &str| estate.command().arg("collect").env("EVIDENCED_EXTERNAL_ID", value).output().unwrap();
+    let refused = run("");
+    assert_eq!(refused.status.code(), Some(2));
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(words.contains("external_id_env EVIDENCED_EXTERNAL_ID: is not set"), "{words}");
+    // The simulated AWS opens a role for its own ExternalId only.
+    assert_eq!(run("another").status.code(), Some(4));
+    std::fs::remove_dir_all(estate.path("store/bundles")).unwrap();
+    let collected = run(&simcloud::external_id(&estate.config));
+    assert_eq!(collected.status.code(), Some(0), "{}", String::from_utf8_lossy(&collected.stderr));
 }

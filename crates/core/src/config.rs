@@ -144,8 +144,17 @@ pub struct AccountEntry {
 pub struct Role {
     /// Role name (not ARN).
     pub name: String,
-    /// File that holds the ExternalId, as written.
-    pub external_id_file: Option<String>,
+    /// Where the `ExternalId` is, where the role's trust policy asks for one.
+    pub external_id: Option<ExternalId>,
+}
+
+/// Where an `ExternalId` is; it is never in the configuration itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExternalId {
+    /// A file, as written.
+    File(String),
+    /// A variable of the environment: how a container gets it from a vault.
+    Variable(String),
 }
 
 /// `[aws.organization]`: every active account, by one role.

@@ -45,7 +45,7 @@ pub fn effective(config: &Config, trust_root: Option<&TrustRootInForce>) -> Valu
             }
             if let Some(role) = &entry.role {
                 set("role", json!(role.name));
-                set("external_id", json!(role.external_id_file.is_some()));
+                set("external_id", json!(role.external_id.is_some()));
             }
             Value::Object(account)
         })
@@ -55,7 +55,7 @@ pub fn effective(config: &Config, trust_root: Option<&TrustRootInForce>) -> Valu
         Regions::Listed(list) => json!(list),
     };
     let organization = aws.organization.as_ref().map(|organization| {
-        json!({ "role": organization.role.name, "external_id": organization.role.external_id_file.is_some() })
+        json!({ "role": organization.role.name, "external_id": organization.role.external_id.is_some() })
     });
     let gaps: Vec<Value> = config
         .accepted_gaps

@@ -8,8 +8,8 @@ use toml::de::DeTable;
 
 use super::reader::{Reader, Table};
 use super::{
-    AccountEntry, Aws, BagSize, Checks, Collect, Config, KeySource, Organization, RetryMode, Role, Service,
-    Signing,
+    AccountEntry, Aws, BagSize, Checks, Collect, Config, ExternalId, KeySource, Organization, RetryMode,
+    Role, Service, Signing,
 };
 use crate::exceptions::Exception;
 use crate::gaps::AcceptedGap;
@@ -171,9 +171,9 @@ fn aws<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Aws {
         let mut inner = reader.table(&mut table, "organization");
         let name = reader.required(&mut inner, "role", "the role's name in every member account");
         role_name(reader, &inner, &name);
-        let external_id_file = reader.text(&mut inner, "external_id_file");
+        let external_id = external_id(reader, &mut inner);
         reader.finish(&inner);
-        Organization { role: Role { name, external_id_file } }
+        Organization { role: Role { name, external_id } }
     });
     reader.finish(&table);
     Aws { profile, endpoint_url, ca_bundle, home_region, regions, accounts, organization }
@@ -237,6 +237,26 @@ fn role_name<'a>(reader: &mut Reader<'a>, table: &Table<'a>, name: &str) {
     }
 }
 
+/// A file or a variable, not both.
+fn external_id<'a>(reader: &mut Reader<'a>, table: &mut Table<'a>) -> Option<ExternalId> {
+    let file = reader.text(table, "external_id_file");
+    let variable = reader.text(table, "external_id_env");
+    if file.is_some() && variable.is_some() {
+        reader.refuse(table, "external_id_env", "external_id_file is given too: one of them says it");
+    }
+    if let Some(name) = &variable {
+        let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+        if name.is_empty()
+            || !name.bytes().all(fits)
+            || name.starts_with(|first: char| first.is_ascii_digit())
+        {
+            let message = "expected the name of a variable in capitals, such as \"EVIDENCED_EXTERNAL_ID\"";
+            reader.refuse(table, "external_id_env", message);
+        }
+    }
+    file.map(ExternalId::File).or(variable.map(ExternalId::Variable))
+}
+
 fn account_entry<'a>(reader: &mut Reader<'a>, mut table: Table<'a>) -> Option<(String, AccountEntry)> {
     let id = reader.required(&mut table, "id", "twelve digits in quotes");
     let valid = id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit());
@@ -251,13 +271,14 @@ fn account_entry<'a>(reader: &mut Reader<'a>, mut table: Table<'a>) -> Option<(S
         reader.refuse(&table, "excluded", "expected the reason for leaving the account out");
     }
     let role = reader.text(&mut table, "role");
-    let external_id_file = reader.text(&mut table, "external_id_file");
-    if let Some(name) = &role {
-        role_name(reader, &table, name);
-    } else if external_id_file.is_some() {
-        reader.refuse(&table, "external_id_file", "needs a role");
+    let external_id = external_id(reader, &mut table);
+    match (&role, &external_id) {
+        (Some(name), _) => role_name(reader, &table, name),
+        (None, Some(ExternalId::File(_))) => reader.refuse(&table, "external_id_file", "needs a role"),
+        (None, Some(ExternalId::Variable(_))) => reader.refuse(&table, "external_id_env", "needs a role"),
+        (None, None) => {}
     }
-    let role = role.map(|name| Role { name, external_id_file });
+    let role = role.map(|name| Role { name, external_id });
     reader.finish(&table);
     valid.then_some((id, AccountEntry { name, owner, in_scope, excluded, role }))
 }

@@ -114,6 +114,22 @@ fn the_effective_configuration_holds_no_path_and_no_external_id() {
 }
 
 #[test]
+fn an_external_id_is_in_a_file_or_in_a_variable_not_in_both() {
+    let with =
+        |lines: &str| parse(&format!("{SMALL}\n[aws.organization]\nrole = \"EvidenceReader\"\n{lines}"));
+    let good = with("external_id_env = \"EVIDENCED_EXTERNAL_ID\"\n").unwrap();
+    let shown = effective(&good, None).to_string();
+    assert!(shown.contains("\"external_id\":true") && !shown.contains("EVIDENCED_EXTERNAL_ID"), "{shown}");
+    let both = with("external_id_file = \"a\"\nexternal_id_env = \"A\"\n").unwrap_err();
+    assert_eq!(both[0].key, "aws.organization.external_id_env");
+    for name in ["", "lower", "1A", "A-B", "A=B"] {
+        assert_eq!(with(&format!("external_id_env = \"{name}\"\n")).unwrap_err().len(), 1, "{name:?}");
+    }
+    let lonely = format!("{SMALL}\n[[aws.accounts]]\nid = \"111122223333\"\nexternal_id_env = \"A\"\n");
+    assert_eq!(parse(&lonely).unwrap_err()[0].message, "needs a role");
+}
+
+#[test]
 fn plain_http_is_for_loopback_only() {
     for (url, good) in [
         ("http://127.0.0.1:5000", true),
