@@ -26,6 +26,7 @@ use evidenced_core::snapshot::Snapshot;
 
 use crate::aws::{self, AwsError, AwsSource, Keys, Tally};
 use crate::clock::Time;
+use crate::phase::Phase;
 use crate::publish::{CaughtUp, PublishError, Published, Publisher};
 use crate::store;
 
@@ -212,6 +213,7 @@ pub(crate) async fn collect(
         }
         Err(error) => return Err(error.into()),
     };
+    Phase::Collect.begins();
     let shapes = Shapes::embedded()?;
     let partitions = Partitions::embedded()?;
     let mut source = AwsSource::new(settings.clone()).await?;
@@ -236,6 +238,7 @@ pub(crate) async fn collect(
     progress.finish();
     drop(source);
 
+    Phase::Seal.begins();
     let draft = layout::draft(config, &snapshot, id.clone(), publisher.collector(), spool.folder())?;
     let (publisher, run) = {
         let (id, size, folder) = (id.clone(), config.bundle, spool.folder().to_owned());
@@ -247,6 +250,7 @@ pub(crate) async fn collect(
     };
     let key_id = *publisher.evidence().public().id();
     let SealedRun { sealed, root, parts } = run?;
+    Phase::Spool.begins();
     publisher.seal(&id, &parts, &root)?;
     // From here the bundle exists: whatever happens next, this or a later start publishes it.
     spool.clear()?;

@@ -10,6 +10,7 @@ mod clock;
 mod collector;
 mod daemon;
 mod logging;
+mod phase;
 mod publish;
 mod signer;
 mod store;

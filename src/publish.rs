@@ -38,6 +38,7 @@ use evidenced_core::schedule::{Schedule, ScheduleError};
 use crate::aws::{self, AwsError};
 use crate::clock::Time;
 use crate::collector::{Loaded, SealedPart, SealedZip};
+use crate::phase::Phase;
 use crate::signer::{self, Key, SignerError};
 use crate::store::{self, Store};
 use crate::trust_root::{TrustRootError, Trusted};
@@ -484,12 +485,14 @@ impl Publisher {
             };
             let slot = UtcSecond::from_unix(slot).ok_or(layout::LayoutError::Value("the time"))?;
             let id = BagId::new(self.scope.clone(), slot, Kind::Schedule);
+            Phase::Seal.begins();
             let draft = layout::draft_missed(&self.config, &missed, id.clone(), &self.collector)?;
             let unsigned = prepare(draft, self.evidence.public().id(), &Limits::default())?;
             let signature = self.evidence.sign(unsigned.message())?;
             let mut zip = Cursor::new(Vec::new());
             unsigned.seal(signature, self.evidence.public(), &mut zip)?;
             let zip = zip.into_inner();
+            Phase::Spool.begins();
             if self.authorities.is_configured() {
                 self.spool.want_token(&id.file_name(), &Digest::of(&zip))?;
             }

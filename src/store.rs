@@ -4,6 +4,7 @@
 //! is kept.
 
 mod s3;
+mod watched;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use crate::aws::{self, AwsError};
 use crate::collector::Loaded;
 
 use s3::S3Store;
+use watched::Watched;
 
 /// A store that publishing may use from its own thread.
 pub(crate) type Store = Box<dyn LogStore + Send + Sync>;
@@ -22,11 +24,13 @@ pub(crate) type Store = Box<dyn LogStore + Send + Sync>;
 /// The store of a configuration. Nothing is read or made yet.
 pub(crate) async fn open(loaded: &Loaded, settings: &aws::Settings) -> Result<Store, AwsError> {
     match &loaded.config.store {
-        config::Store::Folder(folder) => Ok(Box::new(FolderLogStore::new(loaded.resolve(folder)))),
+        config::Store::Folder(folder) => {
+            Ok(Box::new(Watched::new(FolderLogStore::new(loaded.resolve(folder)))))
+        }
         config::Store::S3(s3) => {
             let client = aws::s3(&self::settings(s3, settings)).await?;
             let scratch = loaded.resolve(&loaded.config.spool).join("reading");
-            Ok(Box::new(S3Store::new(client, Handle::current(), s3.clone(), scratch)))
+            Ok(Box::new(Watched::new(S3Store::new(client, Handle::current(), s3.clone(), scratch))))
         }
     }
 }
