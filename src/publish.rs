@@ -294,6 +294,7 @@ impl Publisher {
     pub(crate) fn catch_up(&self, until: i64) -> Result<CaughtUp, PublishError> {
         self.authorities.try_again();
         let mut done = CaughtUp::default();
+        self.store.tidy()?;
         self.check_scope()?;
         self.publish_trust_root()?;
         let stamp = |signature: &[u8; 64]| self.stamp(signature);

@@ -23,6 +23,8 @@ use evidenced_bundle::{BagId, Digest, PartId};
 
 /// Longest of the small files here.
 const SMALL_BYTES: u64 = 128 << 10;
+/// How the names of temporary files end; they begin with a dot.
+const TEMPORARY_SUFFIX: &str = ".tmp";
 
 /// The spool did not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +78,12 @@ impl Waiting {
             let run = runs.join(run);
             tracing::warn!(folder = %run.display(), "an aborted run left this; it was never sealed");
             fs::remove_dir_all(&run).map_err(failed(&run, "removing what an aborted run left"))?;
+        }
+        // Nobody else writes here: what has no name of its own yet is of a start that ended in the middle of a write.
+        for folder in [root.to_owned(), root.join("sealed"), root.join("tokens")] {
+            for name in all_names(&folder)?.iter().filter(|name| is_temporary(name)) {
+                remove(&folder.join(name))?;
+            }
         }
         let spool = Self { root: root.to_owned(), _lock: lock };
         let sealed = spool.sealed()?;
@@ -250,13 +258,24 @@ pub(crate) fn count(root: &Path) -> Result<Count, SpoolError> {
 
 /// The names in a folder, sorted, without temporary files.
 fn names(folder: &Path) -> Result<Vec<String>, SpoolError> {
+    let mut found = all_names(folder)?;
+    found.retain(|name| !name.starts_with('.'));
+    Ok(found)
+}
+
+/// The names in a folder, sorted.
+fn all_names(folder: &Path) -> Result<Vec<String>, SpoolError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed(folder, "listing"))? {
         let name = entry.map_err(failed(folder, "listing"))?.file_name();
-        found.extend(name.to_str().filter(|name| !name.starts_with('.')).map(str::to_owned));
+        found.extend(name.to_str().map(str::to_owned));
     }
     found.sort();
     Ok(found)
+}
+
+fn is_temporary(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(TEMPORARY_SUFFIX)
 }
 
 fn read_small(path: &Path) -> Result<Option<Vec<u8>>, SpoolError> {
@@ -278,7 +297,7 @@ fn read_small(path: &Path) -> Result<Option<Vec<u8>>, SpoolError> {
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), SpoolError> {
     let folder = path.parent().unwrap_or(path);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = folder.join(format!(".{name}.tmp"));
+    let temporary = folder.join(format!(".{name}{TEMPORARY_SUFFIX}"));
     let written = File::create(&temporary).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()
@@ -351,6 +370,19 @@ mod tests {
         let spool = Waiting::open(folder.path()).unwrap();
         assert_eq!(fs::read_dir(folder.path().join("runs")).unwrap().count(), 0);
         assert_eq!(spool.sealed().unwrap(), [id()]);
+    }
+
+    #[test]
+    fn what_was_half_written_is_removed_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Waiting::open(folder.path()).unwrap();
+        spool.want_token(&id().file_name(), &Digest::of(b"zip")).unwrap();
+        let half = [".log-seen.tmp", "sealed/.evidence-prod-20261122T020000Z.zip.tmp", "tokens/.a.want.tmp"];
+        half.iter().for_each(|name| fs::write(folder.path().join(name), b"ha").unwrap());
+        drop(spool);
+        let spool = Waiting::open(folder.path()).unwrap();
+        assert!(half.iter().all(|name| !folder.path().join(name).exists()));
+        assert_eq!(spool.wanted_tokens().unwrap().len(), 1);
     }
 
     #[test]

@@ -70,4 +70,8 @@ impl<S: LogStore> LogStore for Watched<S> {
     fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         self.store.list(prefix)
     }
+
+    fn tidy(&self) -> Result<(), StoreError> {
+        self.store.tidy()
+    }
 }

@@ -4,7 +4,7 @@
 //! it replaces. An error of a write says nothing about whether it happened: the caller reads before it goes on.
 
 use std::error::Error;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -94,6 +94,10 @@ pub trait LogStore {
     fn replace(&self, key: &str, bytes: &[u8], was: Option<&Version>) -> Result<Replacement, StoreError>;
     /// The keys that begin with `prefix`, sorted.
     fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError>;
+    /// Removes what writers that died left beside the objects, and nothing that a living one uses.
+    fn tidy(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// A folder with the keys of a store as its paths.
@@ -102,6 +106,8 @@ pub struct FolderLogStore {
     root: PathBuf,
 }
 
+/// How the names of temporary files end; they begin with a dot.
+const TEMPORARY_SUFFIX: &str = ".tmp";
 /// Tells the temporary files of one process apart.
 static TEMPORARY: AtomicU64 = AtomicU64::new(0);
 
@@ -116,18 +122,21 @@ impl FolderLogStore {
         Ok(self.root.join(key.as_str()))
     }
 
-    /// Writes beside the final place and makes sure that the bytes are on the disk.
-    fn temporary(folder: &Path, bytes: &mut dyn Read) -> io::Result<PathBuf> {
+    /// Writes beside the final place and makes sure that the bytes are on the disk. The file is locked for as long as
+    /// it is held: what nobody holds is of a writer that died.
+    fn temporary(folder: &Path, bytes: &mut dyn Read) -> io::Result<(PathBuf, File)> {
         fs::create_dir_all(folder)?;
         let number = TEMPORARY.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!(".{}-{number}.tmp", std::process::id()));
+        let path = folder.join(format!(".{}-{number}{TEMPORARY_SUFFIX}", std::process::id()));
         let written = OpenOptions::new().write(true).create_new(true).open(&path).and_then(|mut file| {
+            file.lock()?;
             io::copy(bytes, &mut file)?;
             file.flush()?;
-            file.sync_all()
+            file.sync_all()?;
+            Ok(file)
         });
         match written {
-            Ok(()) => Ok(path),
+            Ok(file) => Ok((path, file)),
             Err(error) => {
                 fs::remove_file(&path)?;
                 Err(error)
@@ -141,9 +150,10 @@ impl FolderLogStore {
         if path.try_exists()? {
             return Ok(Creation::Exists);
         }
-        let temporary = Self::temporary(folder, bytes)?;
+        let (temporary, held) = Self::temporary(folder, bytes)?;
         let linked = fs::hard_link(&temporary, path);
         fs::remove_file(&temporary)?;
+        drop(held);
         match linked {
             Ok(()) => self.sync_up(folder).map(|()| Creation::Created),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Creation::Exists),
@@ -161,8 +171,9 @@ impl FolderLogStore {
         if now.as_ref() != was {
             return Ok(Replacement::Conflict);
         }
-        let temporary = Self::temporary(folder, &mut &bytes[..])?;
+        let (temporary, held) = Self::temporary(folder, &mut &bytes[..])?;
         fs::rename(&temporary, path)?;
+        drop(held);
         self.sync_up(folder)?;
         Ok(Replacement::Replaced)
     }
@@ -216,6 +227,41 @@ fn walk(folder: &Path, key: &str, found: &mut Vec<String>) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes the temporary files below a folder that nobody holds.
+fn sweep(folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sweep(&entry.path())?;
+            continue;
+        }
+        let name = entry.file_name();
+        let temporary = |name: &str| name.starts_with('.') && name.ends_with(TEMPORARY_SUFFIX);
+        if !name.to_str().is_some_and(temporary) {
+            continue;
+        }
+        // A writer may have finished since the folder was read.
+        let gone = |result: io::Result<()>| match result {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+        match File::open(entry.path()) {
+            Ok(file) => match file.try_lock() {
+                Ok(()) => gone(fs::remove_file(entry.path()))?,
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(error),
+            },
+            Err(error) => gone(Err(error))?,
+        }
+    }
+    Ok(())
+}
+
 impl LogStore for FolderLogStore {
     fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
         let bytes = read(&self.path("read", key)?).map_err(|error| StoreError::new("read", key, error))?;
@@ -260,5 +306,39 @@ impl LogStore for FolderLogStore {
         found.retain(|key| key.starts_with(prefix));
         found.sort();
         Ok(found)
+    }
+
+    fn tidy(&self) -> Result<(), StoreError> {
+        sweep(&self.root).map_err(|error| StoreError::new("tidy", "", error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_writer_that_died_left_is_removed_and_what_one_holds_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FolderLogStore::new(folder.path().join("store"));
+        store.tidy().unwrap();
+        store.create("bundles/2026/11/22/a.zip", b"zip").unwrap();
+        store.replace("log/checkpoint", b"one", None).unwrap();
+        let below = folder.path().join("store/bundles/2026/11/22");
+        fs::write(below.join(".7-0.tmp"), b"ha").unwrap();
+        fs::write(folder.path().join("store/log/.7-1.tmp"), b"lf").unwrap();
+        let (path, held) = FolderLogStore::temporary(&below, &mut &b"at work"[..]).unwrap();
+        store.tidy().unwrap();
+        let left = |folder: &Path| {
+            let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(left(&below), [path.file_name().unwrap(), "a.zip".as_ref()]);
+        assert_eq!(left(&folder.path().join("store/log")), [".lock", "checkpoint"]);
+        drop(held);
+        store.tidy().unwrap();
+        assert_eq!(left(&below), ["a.zip"]);
+        assert_eq!(store.list("").unwrap(), ["bundles/2026/11/22/a.zip", "log/checkpoint"]);
     }
 }
