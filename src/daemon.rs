@@ -151,11 +151,19 @@ impl Service {
             }
             tokio::select! {
                 () = self.state.wake.notified() => {}
-                () = self.time.moved() => {}
+                () = self.time.moved() => self.clock_was_set(),
                 () = tokio::time::sleep(self.pause()) => {}
                 _ = self.stop.recv() => return,
                 _ = self.interrupt.recv() => return,
             }
+        }
+    }
+
+    /// What was to be waited for by the old clock is looked at by the new one.
+    fn clock_was_set(&mut self) {
+        tracing::info!(now = moment::seconds(self.time.now()), "the clock was set");
+        if let Some(held) = &mut self.held {
+            held.again = Instant::now();
         }
     }
 
