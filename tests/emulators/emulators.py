@@ -46,10 +46,13 @@ TESTING = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
 
 @contextlib.contextmanager
-def moto(log=None, cert=None, key=None):
-    """moto 5.2.1 with its gaps filled; `log` is a file for one line of JSON a request."""
+def moto(log=None, cert=None, key=None, refuse=None, port=0):
+    """moto 5.2.1 with its gaps filled; `log` is a file for one line of JSON a request.
+
+    While the file `refuse` is there, S3 refuses everything, as that file says.
+    """
     command = [sys.executable, str(HERE / "moto_server.py")]
-    for flag, value in (("--log", log), ("--cert", cert), ("--key", key)):
+    for flag, value in (("--log", log), ("--cert", cert), ("--key", key), ("--refuse", refuse), ("--port", port)):
         command += [flag, str(value)] if value else []
     with started("moto", command, {}) as (process, words):
         yield Server("moto", first_line("moto", process, words)["address"], process, TESTING)

@@ -1,10 +1,11 @@
 """moto as one HTTP server on loopback, its gaps filled (moto_gaps.py), with one line of JSON for each request.
 
-    python moto_server.py [--log FILE] [--cert PEM --key PEM] [--port 0]
+    python moto_server.py [--log FILE] [--cert PEM --key PEM] [--port 0] [--refuse FILE]
 
 Promises: prints `{"address": "http://127.0.0.1:PORT"}` once it listens, on a port that the system chose; keeps
 connections open (HTTP/1.1), as AWS does; the log says when, which service, region and action, the status, how long it
-took and how many bytes went out. Refused: any address but 127.0.0.1.
+took and how many bytes went out. While the file of `--refuse` is there, S3 answers every request with the status and
+code in it (`503 SlowDown`). Refused: any address but 127.0.0.1.
 """
 
 import argparse
@@ -34,8 +35,8 @@ class KeepAlive(WSGIRequestHandler):
 class Logged:
     """The WSGI application, and what each request was and cost."""
 
-    def __init__(self, app, log):
-        self.app, self.log, self.lock = app, log, threading.Lock()
+    def __init__(self, app, log, refuse=None):
+        self.app, self.log, self.refuse, self.lock = app, log, refuse, threading.Lock()
 
     def __call__(self, environ, start):
         begun = time.perf_counter()
@@ -51,7 +52,7 @@ class Logged:
             return start(line, headers)
 
         try:
-            answer = b"".join(self.app(environ, remember))
+            answer = self.refused(environ, remember) or b"".join(self.app(environ, remember))
         except Exception as error:  # moto raises NotImplementedError for what it has not
             answer = repr(error)[:500].encode()
             remember("500 Internal Server Error", [
@@ -66,6 +67,17 @@ class Logged:
             with self.lock:
                 self.log.write(line + "\n")
         return [answer]
+
+
+    def refused(self, environ, start):
+        """S3's answer when it is told to refuse, else none."""
+        if not self.refuse or scope_of(environ)[1] != "s3" or not os.path.exists(self.refuse):
+            return None
+        with open(self.refuse, encoding="utf-8") as file:
+            status, code = file.read().split()
+        body = f"<Error><Code>{code}</Code><Message>as the test wants it</Message></Error>".encode()
+        start(f"{status} Refused", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+        return body
 
 
 def scope_of(environ):
@@ -104,6 +116,7 @@ def main():
     ask.add_argument("--log")
     ask.add_argument("--cert")
     ask.add_argument("--key")
+    ask.add_argument("--refuse")
     args = ask.parse_args()
 
     moto_gaps.install(is_tls=bool(args.cert))
@@ -112,7 +125,7 @@ def main():
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(args.cert, args.key)
     log = open(args.log, "a", buffering=1, encoding="utf-8") if args.log else None
-    app = Logged(DomainDispatcherApplication(create_backend_app), log)
+    app = Logged(DomainDispatcherApplication(create_backend_app), log, args.refuse)
     server = make_server("127.0.0.1", args.port, app, threaded=True, request_handler=KeepAlive, ssl_context=tls)
     os.environ["MOTO_PORT"] = str(server.port)  # moto puts it into URLs that it hands out
     print(json.dumps({"address": f"{'https' if tls else 'http'}://127.0.0.1:{server.port}"}), flush=True)
