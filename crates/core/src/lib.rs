@@ -25,6 +25,7 @@ pub mod pattern;
 pub mod plan;
 pub mod policy;
 pub mod redact;
+pub mod report;
 pub mod run;
 pub mod shape;
 pub mod snapshot;

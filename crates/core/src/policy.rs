@@ -24,6 +24,7 @@ use std::collections::BTreeMap;
 use evidenced_bundle::digest::Digest;
 use serde_json::{Map, Value};
 
+pub(crate) use addresses::Public;
 pub use builtins::ALLOWED as ALLOWED_BUILTINS;
 pub use engine::{ENGINE, Engine, STEP_LIMIT};
 pub use evidence::{Evidence, Offered};

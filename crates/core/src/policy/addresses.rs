@@ -28,6 +28,40 @@ pub(super) fn range(text: &str) -> Option<Value> {
     }
 }
 
+/// The public addresses of the shipped list: what `has_public` of the policies' library asks.
+#[derive(Debug, Clone)]
+pub(crate) struct Public(Vec<(u64, String, String)>);
+
+impl Public {
+    /// Reads the list; nothing is public by a list that cannot be read.
+    pub(crate) fn shipped() -> Self {
+        let list = super::shipped::lists().iter().find(|(name, _)| *name == "public_addresses");
+        let list: Value = list.and_then(|(_, text)| serde_json::from_str(text).ok()).unwrap_or_default();
+        let mut parts = Vec::new();
+        for range in list.get("ranges").and_then(Value::as_array).into_iter().flatten() {
+            let family = range.get("family").and_then(Value::as_u64);
+            for part in range.get("parts").and_then(Value::as_array).into_iter().flatten() {
+                let text = |name: &str| Some(part.get(name)?.as_str()?.to_owned());
+                if let (Some(family), Some(first), Some(last)) = (family, text("first"), text("last")) {
+                    parts.push((family, first, last));
+                }
+            }
+        }
+        Self(parts)
+    }
+
+    /// Whether a CIDR holds a public address.
+    pub(crate) fn meets(&self, cidr: &str) -> bool {
+        let Some(range) = range(cidr) else { return false };
+        let text = |name: &str| range.get(name).and_then(Value::as_str).unwrap_or_default();
+        let family = range.get("family").and_then(Value::as_u64);
+        let (first, last) = (text("first"), text("last"));
+        self.0
+            .iter()
+            .any(|(of, from, to)| Some(*of) == family && first <= to.as_str() && from.as_str() <= last)
+    }
+}
+
 /// The host bits.
 fn mask(all: u128, width: u32, length: u32) -> Option<u128> {
     (length <= width).then(|| all.checked_shr(length).unwrap_or(0))
@@ -82,6 +116,22 @@ mod tests {
         ] {
             let expected = json!({ "family": family, "first": first, "last": last, "next": next });
             assert_eq!(range(text).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_internet_is_public_and_private_space_is_not() {
+        let public = Public::shipped();
+        for (cidr, meets) in [
+            ("0.0.0.0/0", true),
+            ("8.8.8.0/24", true),
+            ("::/0", true),
+            ("10.0.0.0/8", false),
+            ("192.168.0.0/16", false),
+            ("fd00::/8", false),
+            ("no cidr", false),
+        ] {
+            assert_eq!(public.meets(cidr), meets, "{cidr}");
         }
     }
 
