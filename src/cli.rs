@@ -4,6 +4,7 @@ mod collect;
 mod config;
 #[cfg(feature = "demo")]
 mod demo;
+mod doctor;
 mod download;
 mod exit;
 mod iam_policy;
@@ -97,6 +98,9 @@ enum Command {
         #[command(subcommand)]
         command: trust::Command,
     },
+    /// Check that everything is there that a run needs: access, bucket, log, keys, authorities, clock, disk.
+    #[command(after_help = doctor::STATES)]
+    Doctor(doctor::Arguments),
     /// List the evidence items and their calls.
     Items(items::Arguments),
     /// Print the least-privilege IAM policy of exactly the calls in the catalogue.
@@ -163,6 +167,7 @@ fn run(cli: Cli) -> Result<u8, Failed> {
         Command::VerifyPage => verify_page::run(),
         Command::Period { command } => period::run(&command),
         Command::Trust { command } => trust::run(&command),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Items(arguments) => items::run(&arguments),
         Command::IamPolicy => iam_policy::run(),
         Command::Config { command } => config::run(&command),

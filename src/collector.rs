@@ -30,14 +30,14 @@ use crate::phase::Phase;
 use crate::publish::{CaughtUp, PublishError, Published, Publisher};
 use crate::store;
 
-pub(crate) use bucket::BucketRules;
+pub(crate) use bucket::{BucketRules, ask as ask_bucket};
 pub(crate) use files::Spool;
 #[cfg(feature = "demo")]
 pub(crate) use files::read_text;
 pub(crate) use progress::Progress;
 use sealing::SealedRun;
 pub(crate) use sealing::{SealedPart, SealedZip};
-pub(crate) use targets::TargetsError;
+pub(crate) use targets::{TargetsError, find as find_targets};
 
 /// Largest configuration that is read.
 const CONFIG_BYTES: u64 = 4 << 20;

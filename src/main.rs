@@ -9,6 +9,7 @@ mod client;
 mod clock;
 mod collector;
 mod daemon;
+mod doctor;
 mod logging;
 mod phase;
 mod publish;

@@ -43,9 +43,10 @@ use crate::signer::{self, Key, SignerError};
 use crate::store::{self, Store};
 use crate::trust_root::{TrustRootError, Trusted};
 
-use tsa::{Answer, TimestampClient};
+use tsa::Answer;
+pub(crate) use tsa::TimestampClient;
 use waiting::Waiting;
-pub(crate) use waiting::{SpoolError, count as count_spool};
+pub(crate) use waiting::{SpoolError, count as count_spool, seen};
 
 /// Of the container, as `sha256:<hex>`: only its starter knows it.
 const IMAGE_VARIABLE: &str = "EVIDENCED_IMAGE_DIGEST";

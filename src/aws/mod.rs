@@ -14,6 +14,7 @@ mod limiter;
 mod parameters;
 mod quotas;
 mod role;
+mod simulate;
 mod source;
 #[cfg(test)]
 pub(crate) mod test_server;

@@ -225,6 +225,11 @@ impl AwsSource {
         }
     }
 
+    /// The configuration of an account's clients.
+    pub(super) fn account(&self, account: &Account) -> Result<SdkConfig, Refusal> {
+        self.clients.account(account)
+    }
+
     async fn identity(&self, config: &SdkConfig, account: &str) -> Result<Caller, Failure> {
         let capture = Capture::new(self.max_body_bytes);
         let call = self.clients.sts(config, account).get_caller_identity();
@@ -379,7 +384,7 @@ async fn at_the_door(base: &SdkConfig, profile: Option<&str>) -> Result<(), AwsE
 }
 
 /// A failure in place of a typed outcome, also where the server did answer.
-fn refused(capture: &Capture, refusal: Refusal) -> Failure {
+pub(super) fn refused(capture: &Capture, refusal: Refusal) -> Failure {
     let (attempts, endpoint, started_at_ms) = capture.asked();
     let Refusal { kind, code, message } = refusal;
     Failure { kind, code, message, attempts, started_at_ms, finished_at_ms: now_ms(), endpoint }

@@ -80,6 +80,16 @@ pub(crate) async fn ask(loaded: &Loaded, settings: &aws::Settings) -> Result<Opt
 }
 
 impl Asked {
+    /// Why nothing can be said of it.
+    pub(crate) fn unanswered(&self) -> Option<&str> {
+        self.unanswered.as_deref()
+    }
+
+    /// The rules that it does not keep.
+    pub(crate) fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
     /// Whether the bucket may be written to; gives the rules that it does not keep and that are overridden.
     pub(crate) fn judged(&self, rules: BucketRules) -> Result<Vec<&'static str>, CollectError> {
         let bucket = &self.bucket;

@@ -36,7 +36,7 @@ pub(crate) enum TargetsError {
 }
 
 /// Finds the accounts and tells the source how to enter them.
-pub(super) async fn find(loaded: &Loaded, source: &mut AwsSource) -> Result<Vec<Target>, TargetsError> {
+pub(crate) async fn find(loaded: &Loaded, source: &mut AwsSource) -> Result<Vec<Target>, TargetsError> {
     let caller = source.caller().await.map_err(TargetsError::Caller)?;
     let aws = &loaded.config.aws;
     let mut targets: BTreeMap<String, Target> = BTreeMap::new();

@@ -103,7 +103,8 @@ impl TimestampClient {
         None
     }
 
-    fn ask(&self, url: &str, imprint: &Digest) -> Result<Answer, TsaError> {
+    /// One authority's answer. To be called where blocking is allowed.
+    pub(crate) fn ask(&self, url: &str, imprint: &Digest) -> Result<Answer, TsaError> {
         let mut random = [0_u8; 8];
         getrandom::fill(&mut random).map_err(TsaError::Randomness)?;
         let nonce = Nonce::new(random);

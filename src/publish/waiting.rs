@@ -221,16 +221,21 @@ impl Waiting {
 
     /// The newest checkpoint that was seen before this start.
     pub(crate) fn seen(&self) -> Result<Option<Checkpoint>, SpoolError> {
-        let path = self.root.join("log-seen");
-        let Some(bytes) = read_small(&path)? else { return Ok(None) };
-        let checkpoint = str::from_utf8(&bytes).ok().and_then(|text| Checkpoint::parse(text).ok());
-        checkpoint.map(Some).ok_or(SpoolError::Damaged { path, expected: "a checkpoint" })
+        seen(&self.root)
     }
 
     /// Keeps the newest checkpoint for later starts.
     pub(crate) fn see(&self, checkpoint: &Checkpoint) -> Result<(), SpoolError> {
         write_whole(&self.root.join("log-seen"), checkpoint.body().as_bytes())
     }
+}
+
+/// The newest checkpoint that a spool saw, read without its lock.
+pub(crate) fn seen(root: &Path) -> Result<Option<Checkpoint>, SpoolError> {
+    let path = root.join("log-seen");
+    let Some(bytes) = read_small(&path)? else { return Ok(None) };
+    let checkpoint = str::from_utf8(&bytes).ok().and_then(|text| Checkpoint::parse(text).ok());
+    checkpoint.map(Some).ok_or(SpoolError::Damaged { path, expected: "a checkpoint" })
 }
 
 /// What waits in a spool, read without its lock: it is only for people and alarms.

@@ -14,6 +14,7 @@ mod canary;
 mod client;
 mod commands;
 mod determinism;
+mod doctor;
 mod estate;
 mod faults;
 mod paging;

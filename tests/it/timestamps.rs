@@ -10,7 +10,7 @@ use crate::estate::{Estate, PROGRAM};
 use crate::publish::{bundle, collected, due, verify, with_log};
 
 /// Puts the authority's root into the trust root of an estate, as its holder does.
-fn pin(estate: &Estate, authority: &Authority) {
+pub(crate) fn pin(estate: &Estate, authority: &Authority) {
     let (trust, root) = (estate.path("store/trust"), authority.root());
     let run = |arguments: &[&std::path::Path]| {
         let output = Command::new(PROGRAM).arg("trust").args(arguments).output().unwrap();

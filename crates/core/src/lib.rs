@@ -28,6 +28,7 @@ pub mod redact;
 pub mod report;
 pub mod run;
 pub mod shape;
+pub mod simulation;
 pub mod snapshot;
 pub mod source;
 #[cfg(any(test, feature = "testing"))]

@@ -363,7 +363,7 @@ impl<S: Source, K: Scratch, C: Clock, O: Observer> Engine<'_, S, K, C, O> {
 }
 
 /// Evidence of one account must never be filed under another: the caller's ARN names its account.
-fn same_account(account: &Account, principal: String, now_ms: i64) -> Result<String, Failure> {
+pub fn same_account(account: &Account, principal: String, now_ms: i64) -> Result<String, Failure> {
     let found = principal.split(':').nth(4).unwrap_or_default();
     if found == account.id {
         return Ok(principal);
