@@ -74,6 +74,16 @@ pub fn unanswered(document: &Value) -> Option<String> {
     })
 }
 
+/// Whether the document has calls and each of them was denied: what S3 answers when another account owns the bucket
+/// than the one that the questions name.
+pub fn is_denied_throughout(document: &Value) -> bool {
+    let calls = document.get("calls").map(list).unwrap_or_default();
+    let denied = |call: &&Value| {
+        call.pointer("/error/code").and_then(Value::as_str).is_some_and(|code| code == "AccessDenied")
+    };
+    !calls.is_empty() && calls.iter().all(denied)
+}
+
 /// Whether evidence may be written in spite of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {

@@ -5,6 +5,7 @@
 //! filled, without secrets, ExternalIds or file paths.
 
 mod effective;
+mod hook;
 mod reader;
 mod sections;
 mod store;
@@ -21,7 +22,8 @@ use crate::plan::Regions;
 use crate::schedule::Schedule;
 
 pub use effective::effective;
-pub use reader::Problem;
+pub use hook::{Hook, HookSecret, HookTarget};
+pub use reader::{Problem, milliseconds};
 pub use store::{Lock, LockMode, S3, Store};
 
 /// A configuration without problems.
@@ -37,6 +39,8 @@ pub struct Config {
     pub store: Store,
     /// Folder where a run works and a sealed bundle waits for the store, as written.
     pub spool: String,
+    /// Less free space than this in the spool, and no run starts.
+    pub spool_min_free_bytes: u64,
     /// Keys and the log's origin.
     pub signing: Signing,
     /// `[service]`.
@@ -94,6 +98,12 @@ pub struct Service {
     pub max_run_ms: u64,
     /// How long a run may go on after SIGTERM, in milliseconds.
     pub shutdown_grace_ms: u64,
+    /// Told when a run failed.
+    pub on_failure: Option<Hook>,
+    /// Told when a run has gaps that the run before did not have.
+    pub on_gap: Option<Hook>,
+    /// Where traces go (OTLP over HTTP), such as `http://127.0.0.1:4318`; none: as the environment says.
+    pub otlp_endpoint: Option<String>,
 }
 
 /// Where a signing key is.

@@ -14,6 +14,7 @@ pub mod bucket;
 pub mod collect;
 pub mod config;
 pub mod difference;
+pub mod estate;
 pub mod exceptions;
 pub mod facts;
 pub mod formats;

@@ -162,6 +162,12 @@ impl Log<'_> {
         })
     }
 
+    /// The newest leaf as the checkpoint has it. Nothing is finished, so nothing is written.
+    pub fn last_published(&self) -> Result<Option<Statement>, LogError> {
+        let head = self.head()?;
+        self.newest_first(&head, |leaf| Ok(Some(Statement::parse(leaf)?)))
+    }
+
     /// The newest leaf. Claims are finished first.
     pub fn newest(&mut self) -> Result<Option<Statement>, LogError> {
         let head = self.finish_claims()?;

@@ -174,15 +174,33 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// `500ms`, `20s`, `2m` or `1h`, in milliseconds.
+    /// `500ms`, `20s`, `2m` or `1h`, in milliseconds: longer than nothing.
     pub(super) fn duration(&mut self, table: &mut Table<'a>, key: &'static str, default: u64) -> u64 {
+        let accepted = "a duration such as \"500ms\", \"20s\", \"2m\" or \"1h\"";
+        self.time(table, key, default, 1, accepted)
+    }
+
+    /// A duration that may be `0s`: where nothing is to be waited for.
+    pub(super) fn duration_or_zero(&mut self, table: &mut Table<'a>, key: &'static str, default: u64) -> u64 {
+        let accepted = "a duration such as \"0s\", \"500ms\", \"20s\", \"2m\" or \"1h\"";
+        self.time(table, key, default, 0, accepted)
+    }
+
+    fn time(
+        &mut self,
+        table: &mut Table<'a>,
+        key: &'static str,
+        default: u64,
+        least: u64,
+        accepted: &str,
+    ) -> u64 {
         let Some(value) = table.take(key) else { return default };
         let parsed = match value.get_ref() {
-            DeValue::String(text) => milliseconds(text),
+            DeValue::String(text) => milliseconds(text).filter(|found| *found >= least),
             _ => None,
         };
         parsed.unwrap_or_else(|| {
-            self.wrong(table, key, "a duration such as \"500ms\", \"20s\", \"2m\" or \"1h\"");
+            self.wrong(table, key, accepted);
             default
         })
     }
@@ -309,7 +327,8 @@ impl<'a> Table<'a> {
     }
 }
 
-fn milliseconds(text: &str) -> Option<u64> {
+/// A duration as it is written, such as `500ms`, `20s`, `2m` or `1h`, in milliseconds.
+pub fn milliseconds(text: &str) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits)?;
     let number: u64 = number.parse().ok()?;
@@ -320,7 +339,7 @@ fn milliseconds(text: &str) -> Option<u64> {
         "h" => 3_600_000,
         _ => return None,
     };
-    number.checked_mul(factor).filter(|total| *total > 0)
+    number.checked_mul(factor)
 }
 
 fn json(value: &DeValue<'_>) -> Value {

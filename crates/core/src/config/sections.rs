@@ -40,7 +40,7 @@ pub(super) fn config<'a>(reader: &mut Reader<'a>, root: &'a DeTable<'a>) -> Opti
         })
         .ok();
     let store = super::store::read(reader, &mut top);
-    let spool = spool(reader, &mut top);
+    let (spool, spool_min_free_bytes) = spool(reader, &mut top);
     let signing = signing(reader, &mut top);
     let service = service(reader, &mut top);
     let aws = aws(reader, &mut top);
@@ -57,6 +57,7 @@ pub(super) fn config<'a>(reader: &mut Reader<'a>, root: &'a DeTable<'a>) -> Opti
         schedule: schedule?,
         store,
         spool,
+        spool_min_free_bytes,
         signing,
         service,
         aws,
@@ -70,15 +71,19 @@ pub(super) fn config<'a>(reader: &mut Reader<'a>, root: &'a DeTable<'a>) -> Opti
     })
 }
 
-fn spool<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> String {
+fn spool<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> (String, u64) {
     let mut table = reader.table(top, "spool");
     let dir = reader.text(&mut table, "dir").unwrap_or_else(|| "spool".to_owned());
     if dir.is_empty() {
         reader.refuse(&table, "dir", "expected a folder, such as \"spool\"");
     }
+    let least = reader.integer(&mut table, "min_free_bytes", MIN_FREE_BYTES, 0..=1 << 50);
     reader.finish(&table);
-    dir
+    (dir, least)
 }
+
+/// Room for a small run: what the last run needed counts beyond it.
+const MIN_FREE_BYTES: u64 = 64 << 20;
 
 const KEY: &str = "\"file:keys/evidence.key.pem\" or \"awskms:ARN\"";
 
@@ -129,15 +134,25 @@ fn service<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Service {
         reader.refuse(&table, "listen", "expected an address and a port, such as \"127.0.0.1:9464\"");
         LISTEN
     });
-    let jitter_seconds = reader.duration(&mut table, "jitter", 0) / 1000;
+    let jitter_seconds = reader.duration_or_zero(&mut table, "jitter", 0) / 1000;
     let max_run_ms = reader.duration(&mut table, "max_run", 2 * 3_600_000);
     if max_run_ms < 1000 {
         reader.refuse(&table, "max_run", "must be a second or more: it is the life of a lease");
     }
-    let shutdown_grace_ms = reader.duration(&mut table, "shutdown_grace", 20_000);
+    let shutdown_grace_ms = reader.duration_or_zero(&mut table, "shutdown_grace", 20_000);
+    let on_failure = super::hook::read(reader, &mut table, "on_failure");
+    let on_gap = super::hook::read(reader, &mut table, "on_gap");
+    let otlp_endpoint = reader.text(&mut table, "otlp_endpoint");
+    if otlp_endpoint.as_deref().is_some_and(|url| !(url.starts_with("https://") || is_loopback(url))) {
+        reader.refuse(
+            &table,
+            "otlp_endpoint",
+            "expected an https URL; http only for 127.0.0.1, ::1 or localhost",
+        );
+    }
     reader.finish(&table);
     let jitter_seconds = u32::try_from(jitter_seconds).unwrap_or(u32::MAX);
-    Service { listen, jitter_seconds, max_run_ms, shutdown_grace_ms }
+    Service { listen, jitter_seconds, max_run_ms, shutdown_grace_ms, on_failure, on_gap, otlp_endpoint }
 }
 
 /// Loopback: health and metrics are nobody else's business unless the configuration says so.
