@@ -28,6 +28,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::logging::{self, LogFormat};
+use crate::trace;
 use exit::Failed;
 
 const EXIT_CODES: &str = "\
@@ -144,10 +145,22 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    logging::start(cli.log_format, cli.verbose);
-    match run(cli) {
+    let traces = logging::start(cli.log_format, cli.verbose, collector(&cli.command).as_deref());
+    let code = match run(cli) {
         Ok(code) => ExitCode::from(code),
         Err(failed) => failed.report(),
+    };
+    // The last spans, or as many as the collector takes in time.
+    drop(traces);
+    code
+}
+
+/// Where the spans of a command that makes runs go.
+fn collector(command: &Command) -> Option<String> {
+    match command {
+        Command::Run(arguments) => trace::endpoint(run::collector(arguments).as_deref()),
+        Command::Collect(_) => trace::endpoint(None),
+        _ => None,
     }
 }
 

@@ -12,7 +12,7 @@ mod sealing;
 mod targets;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use evidenced_bundle::{BagId, Digest, KeyId, Kind, PartRecord, Sealed};
@@ -27,12 +27,12 @@ use evidenced_core::snapshot::Snapshot;
 use crate::aws::{self, AwsError, AwsSource, Keys, Tally};
 use crate::clock::Time;
 use crate::phase::Phase;
-use crate::publish::{CaughtUp, PublishError, Published, Publisher};
-use crate::store;
+use crate::preflight::{self, ClockError, SpaceError};
+use crate::publish::{CaughtUp, EstateRules, PublishError, Published, Publisher};
+use crate::store::{self, Leash};
 
-pub(crate) use bucket::{BucketRules, ask as ask_bucket};
+pub(crate) use bucket::{BucketRules, ask as ask_bucket, is_good as is_bucket_good};
 pub(crate) use files::Spool;
-#[cfg(feature = "demo")]
 pub(crate) use files::read_text;
 pub(crate) use progress::Progress;
 use sealing::SealedRun;
@@ -61,6 +61,15 @@ pub(crate) enum CollectError {
     Overtaken { slot: String, later: String },
     #[error(transparent)]
     Publish(#[from] PublishError),
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+    #[error(transparent)]
+    Space(#[from] SpaceError),
+    #[error(
+        "bucket {bucket}: every question was denied in the name of its owner {expected}: another account owns the \
+         bucket, or the role may ask it nothing"
+    )]
+    BucketOwner { bucket: String, expected: String },
     #[error("bucket {bucket}: is refused ({})", bucket::rules(.findings))]
     Bucket { bucket: String, findings: Vec<Finding> },
     #[error("bucket {bucket}: was not asked before writing: {why}")]
@@ -130,8 +139,34 @@ pub(crate) struct Overrides {
     pub(crate) tally: Option<Arc<dyn Tally>>,
     /// Whether the rules for the bucket count.
     pub(crate) bucket: BucketRules,
+    /// Whether the store must be that of this configuration's estate.
+    pub(crate) estate: EstateRules,
     /// What time it is.
     pub(crate) time: Time,
+    /// Ends the run's work in the store when it is given up.
+    pub(crate) leash: Leash,
+    /// Takes down what is settled on the way, also when the run itself then fails.
+    pub(crate) ledger: Ledger,
+}
+
+/// What was settled on the way: clones write into one ledger.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ledger(Arc<Mutex<CaughtUp>>);
+
+impl Ledger {
+    fn add(&self, more: &CaughtUp) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.published.extend_from_slice(&more.published);
+        all.repaired.extend_from_slice(&more.repaired);
+        all.missed.extend_from_slice(&more.missed);
+        all.dated.extend_from_slice(&more.dated);
+        all.undated.clone_from(&more.undated);
+    }
+
+    /// What is in it, once.
+    pub(crate) fn take(&self) -> CaughtUp {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// A bundle in the store, and what is in it.
@@ -160,10 +195,13 @@ pub(crate) async fn collect(
     let config = &loaded.config;
     let key = id.store_key();
     let (fence, rules, time) = (overrides.fence, overrides.bucket, overrides.time.clone());
+    let (estate, leash, ledger) = (overrides.estate, overrides.leash.clone(), overrides.ledger.clone());
     let settings = aws_settings(loaded, Some(&id), overrides);
-    let mut publisher = Publisher::open(loaded, &settings, time.clone()).await?;
+    let mut publisher = Publisher::open(loaded, &settings, time.clone()).await?.on(leash);
     publisher.under(fence);
-    let asked = bucket::ask(loaded, &settings).await?;
+    let caller = preflight::knock(&settings).await?;
+    publisher.on_behalf_of(caller.as_ref().ok().map(|caller| caller.account.as_str()), estate);
+    let asked = bucket::ask(loaded, &settings, caller).await?;
     let silent = match asked.as_ref().map(|asked| asked.judged(rules)).transpose() {
         Ok(accepted) => {
             publisher.writing_to(asked.zip(accepted).map(|(asked, accepted)| asked.kept(accepted)));
@@ -187,9 +225,10 @@ pub(crate) async fn collect(
         Kind::Schedule | Kind::Supplement(_) => id.slot().unix(),
     };
     let (publisher, started) = {
-        let id = id.clone();
-        let work =
-            move |publisher: &Publisher| if silent { Ok(Start::Later) } else { start(publisher, &id, until) };
+        let (id, ledger) = (id.clone(), ledger.clone());
+        let work = move |publisher: &Publisher| {
+            if silent { Ok(Start::Later) } else { start(publisher, &id, until, &ledger) }
+        };
         blocking(publisher, work).await?
     };
     let mut caught_up = match started {
@@ -213,6 +252,8 @@ pub(crate) async fn collect(
         }
         Err(error) => return Err(error.into()),
     };
+    // After what waited has left the spool, and before anything of the run is in it.
+    preflight::room(loaded)?;
     Phase::Collect.begins();
     let shapes = Shapes::embedded()?;
     let partitions = Partitions::embedded()?;
@@ -252,10 +293,14 @@ pub(crate) async fn collect(
     let SealedRun { sealed, root, parts } = run?;
     Phase::Spool.begins();
     publisher.seal(&id, &parts, &root)?;
+    let zips: u64 = parts.iter().map(|part| part.record.size).chain([root.bytes]).sum();
+    let documents: u64 = snapshot.written.iter().map(|written| written.bytes).sum();
+    preflight::note_need(&loaded.resolve(&config.spool), documents.saturating_add(zips));
     // From here the bundle exists: whatever happens next, this or a later start publishes it.
     spool.clear()?;
     // A run may take an hour: the bucket may have been changed, or answer now.
-    if let Some(asked) = bucket::ask(loaded, &settings).await? {
+    let caller = preflight::knock(&settings).await?;
+    if let Some(asked) = bucket::ask(loaded, &settings, caller).await? {
         asked.judged(rules)?;
     }
     let settled = caught_up.is_some();
@@ -264,6 +309,7 @@ pub(crate) async fn collect(
         blocking(publisher, move |publisher| {
             // A store that did not answer at the start may do so now; what has to come before still comes before.
             let caught_up = if settled { None } else { Some(publisher.catch_up(until)?) };
+            caught_up.iter().for_each(|caught_up| ledger.add(caught_up));
             let found = |done: &CaughtUp| done.published.iter().find(|published| published.id == id).cloned();
             let published = match caught_up.as_ref().and_then(found) {
                 Some(published) => published,
@@ -293,6 +339,23 @@ pub(crate) async fn collect(
     })
 }
 
+/// Publishes what waits in the spool, without a run; `until` is the newest slot that is due.
+pub(crate) async fn drain(loaded: &Loaded, until: i64, overrides: Overrides) -> Result<(), CollectError> {
+    let (rules, estate, time) = (overrides.bucket, overrides.estate, overrides.time.clone());
+    let (leash, ledger) = (overrides.leash.clone(), overrides.ledger.clone());
+    let settings = aws_settings(loaded, None, overrides);
+    let mut publisher = Publisher::open(loaded, &settings, time).await?.on(leash);
+    let caller = preflight::knock(&settings).await?;
+    publisher.on_behalf_of(caller.as_ref().ok().map(|caller| caller.account.as_str()), estate);
+    if let Some(asked) = bucket::ask(loaded, &settings, caller).await? {
+        let accepted = asked.judged(rules)?;
+        publisher.writing_to(Some(asked.kept(accepted)));
+    }
+    let (_, done) = blocking(publisher, move |publisher| publisher.catch_up(until)).await?;
+    ledger.add(&done?);
+    Ok(())
+}
+
 /// Whether the slot can be collected.
 enum Start {
     /// The store did not answer: it is asked when the bundle is sealed.
@@ -302,8 +365,9 @@ enum Start {
     Overtaken(BagId),
 }
 
-fn start(publisher: &Publisher, id: &BagId, until: i64) -> Result<Start, PublishError> {
+fn start(publisher: &Publisher, id: &BagId, until: i64, ledger: &Ledger) -> Result<Start, PublishError> {
     let caught_up = publisher.catch_up(until)?;
+    ledger.add(&caught_up);
     if publisher.holds(id)? {
         return Ok(Start::Taken);
     }

@@ -2,13 +2,17 @@
 //!
 //! The loop asks the agenda what is due, takes the slot's lease, and makes the run, which first publishes what earlier
 //! runs left and gives each slot that nobody collected its bag. It is woken by tokio-cron-scheduler, by signals and by
-//! `POST /run`, and comes by every 30 seconds whatever the clock did. Promised: one run at a time; a run ends by the end
-//! of its lease; SIGTERM ends it within the grace, and what was sealed is published at the next start.
+//! `POST /run`, and comes by every 30 seconds whatever the clock did; what waits in the spool is then tried again.
+//! Promised: a mistake is said before anything is written; one run at a time; a run ends by the end of its lease;
+//! SIGTERM ends it within the grace, and what was sealed is published at the next start.
 
+mod begin;
 mod embedded;
+mod hooks;
 mod http;
 mod lease;
 mod metrics;
+mod record;
 mod state;
 pub(crate) mod status;
 
@@ -24,22 +28,30 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tracing::Instrument as _;
 
-use crate::aws;
 use crate::clock::Time;
-use crate::collector::{self, CollectError, Loaded, Overrides, Progress, Stored};
-use crate::publish::{self, PublishError, Publisher};
-use crate::store;
+use crate::collector::{self, BucketRules, CollectError, Ledger, Loaded, Overrides, Progress, Stored};
+use crate::preflight;
+use crate::publish::{self, EstateRules, PublishError};
+use crate::store::{self, Leash};
+use crate::{aws, trace};
 
+use begin::{Begun, begin, newest};
 use embedded::Waiting;
+pub(crate) use hooks::HookError;
+use hooks::Hooks;
 use lease::{Lease, LeaseError};
 use metrics::RunNumbers;
 use state::State;
 
 /// The loop comes by at least this often, so that a clock that was set is noticed.
 const PULSE: Duration = Duration::from_secs(30);
+/// While something is about to happen.
+const SOON: Duration = Duration::from_millis(200);
 /// After a failure of a run, doubled each time.
 const FIRST_RETRY: Duration = Duration::from_mins(1);
 const LAST_RETRY: Duration = Duration::from_mins(15);
+/// For the last words of a service that was told to stop.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Why the service could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -55,18 +67,45 @@ pub(crate) enum ServiceError {
     #[error("the scheduler did not start")]
     Scheduler(#[from] JobSchedulerError),
     #[error(transparent)]
+    Hook(#[from] HookError),
+    #[error(transparent)]
     Publish(#[from] PublishError),
     #[error(transparent)]
     Collect(#[from] CollectError),
 }
 
-/// How a run came to its end.
-enum Ended {
-    Done(Box<Result<Stored, CollectError>>),
-    /// Its lease was over.
+/// What is given on the command line rather than in the file.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    /// Profile of the shared configuration files.
+    pub(crate) profile: Option<String>,
+    /// What time it is.
+    pub(crate) time: Time,
+    /// Whether the rules for the bucket count.
+    pub(crate) bucket: BucketRules,
+    /// Whether the store must be that of this configuration's estate.
+    pub(crate) estate: EstateRules,
+}
+
+impl Options {
+    fn overrides(&self) -> Overrides {
+        Overrides {
+            profile: self.profile.clone(),
+            time: self.time.clone(),
+            bucket: self.bucket,
+            estate: self.estate,
+            ..Overrides::default()
+        }
+    }
+}
+
+/// How work came to its end.
+enum Ended<T> {
+    Done(T),
+    /// Its time was over.
     OutOfTime,
-    /// The service is to stop, and the grace is over.
-    Abandoned,
+    /// The service is to stop; what was done within the grace.
+    Stopped(Option<T>),
 }
 
 /// A slot that is being worked on, perhaps for the second time.
@@ -77,11 +116,25 @@ struct Held {
     again: Instant,
 }
 
+/// What tells the service to stop.
+struct Signals {
+    stop: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.stop.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// The service of one configuration.
 struct Service {
     loaded: Loaded,
-    profile: Option<String>,
-    time: Time,
+    options: Options,
     scope: Scope,
     holder: String,
     state: Arc<State>,
@@ -89,23 +142,30 @@ struct Service {
     held: Option<Held>,
     /// Open gaps of the last run, where the status page cannot be read.
     gaps: BTreeSet<String>,
-    stop: Signal,
-    interrupt: Signal,
+    hooks: Hooks,
+    /// Work that was given up and has not stopped yet.
+    abandoned: Option<Leash>,
+    /// The second of the last extra run, and whether another one waits for the next second.
+    last_extra: i64,
+    extra_waits: bool,
+    /// When what waits in the spool is tried again without a run, and how often that failed.
+    drain: (Instant, u32),
+    signals: Signals,
 }
 
 /// Runs until SIGTERM, by the clock that is given. What happens to a run is logged, never an error of the service.
-pub(crate) async fn serve(loaded: Loaded, profile: Option<String>, time: Time) -> Result<(), ServiceError> {
+pub(crate) async fn serve(loaded: Loaded, options: Options) -> Result<(), ServiceError> {
     let config = &loaded.config;
     let address = config.service.listen;
     let listener =
         TcpListener::bind(address).await.map_err(|source| ServiceError::Listen { address, source })?;
     let hear = |kind| signal(kind).map_err(ServiceError::Signals);
-    let (stop, interrupt) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
+    let signals = Signals { stop: hear(SignalKind::terminate())?, interrupt: hear(SignalKind::interrupt())? };
     let mut extra = hear(SignalKind::user_defined1())?;
     let state = Arc::new(State::new(env!("CARGO_PKG_VERSION")));
+    let hooks = Hooks::new(&loaded, Arc::clone(&state.metrics))?;
 
-    // A mistake in keys, trust root or spool is said now, before anything is written.
-    let (newest, holder) = newest(&loaded, profile.clone(), &state, &time).await?;
+    let Begun { newest, holder } = begin(&loaded, &options, &state).await?;
     let agenda = Agenda::new(config.schedule.clone(), &config.scope, config.service.jitter_seconds, newest);
     let scope = Scope::new(config.scope.clone());
     let scope =
@@ -114,16 +174,32 @@ pub(crate) async fn serve(loaded: Loaded, profile: Option<String>, time: Time) -
     let wishes = Arc::clone(&state);
     let wishing = tokio::spawn(async move {
         while extra.recv().await.is_some() {
-            wishes.ask_for_a_run();
+            if !wishes.ask_for_a_run() {
+                tracing::info!("an extra run is asked for already");
+            }
         }
     });
     let answering = tokio::spawn(http::serve(listener, Arc::clone(&state)));
     tracing::info!(%address, schedule = config.schedule.as_str(), newest = newest.map(moment::seconds), "serving");
 
-    let gaps = BTreeSet::new();
-    let mut service =
-        Service { loaded, profile, time, scope, holder, state, agenda, held: None, gaps, stop, interrupt };
+    let mut service = Service {
+        loaded,
+        options,
+        scope,
+        holder,
+        state,
+        agenda,
+        held: None,
+        gaps: BTreeSet::new(),
+        hooks,
+        abandoned: None,
+        last_extra: i64::MIN,
+        extra_waits: false,
+        drain: (Instant::now(), 0),
+        signals,
+    };
     Box::pin(service.run()).await;
+    service.hooks.finish(LAST_WORDS).await;
     answering.abort();
     wishing.abort();
     scheduler.shutdown().await?;
@@ -135,51 +211,89 @@ impl Service {
     async fn run(&mut self) {
         loop {
             self.state.beat();
-            self.count_spool();
-            if self.state.take_wish() && !Box::pin(self.extra()).await {
+            let waiting = self.count_spool();
+            if !self.is_giving_up() && !Box::pin(self.work(waiting)).await {
                 return;
-            }
-            match self.agenda.next(self.time.now()) {
-                Next::Run { slot, .. } if self.may_try(slot) => {
-                    if !Box::pin(self.slot(slot)).await {
-                        return;
-                    }
-                }
-                Next::Run { slot: next, .. } | Next::Wait { until: next } => {
-                    self.state.metrics.next_slot.set(next);
-                }
             }
             tokio::select! {
                 () = self.state.wake.notified() => {}
-                () = self.time.moved() => self.clock_was_set(),
+                () = self.options.time.moved() => self.clock_was_set(),
                 () = tokio::time::sleep(self.pause()) => {}
-                _ = self.stop.recv() => return,
-                _ = self.interrupt.recv() => return,
+                () = self.signals.told() => return,
             }
         }
     }
 
     /// What was to be waited for by the old clock is looked at by the new one.
     fn clock_was_set(&mut self) {
-        tracing::info!(now = moment::seconds(self.time.now()), "the clock was set");
+        tracing::info!(now = moment::seconds(self.now()), "the clock was set");
         if let Some(held) = &mut self.held {
             held.again = Instant::now();
         }
+        self.drain.0 = Instant::now();
+    }
+
+    /// What there is to do now; false when the service is to stop.
+    async fn work(&mut self, waiting: Option<Waiting>) -> bool {
+        let asked = self.state.take_wish();
+        if (asked || self.extra_waits) && !Box::pin(self.extra()).await {
+            return false;
+        }
+        match self.agenda.next(self.now()) {
+            Next::Run { slot, .. } if self.may_try(slot) => return Box::pin(self.slot(slot)).await,
+            Next::Run { slot, .. } => {
+                self.state.metrics.next_slot.set(slot);
+            }
+            Next::Wait { until } => {
+                self.state.metrics.next_slot.set(until);
+                let waits = waiting.is_some_and(|waiting| waiting.bundles + waiting.tokens > 0);
+                if waits && self.drain.0 <= Instant::now() {
+                    return Box::pin(self.drain()).await;
+                }
+            }
+        }
+        true
+    }
+
+    fn now(&self) -> i64 {
+        self.options.time.now()
+    }
+
+    /// Whether work that was given up still has the spool.
+    fn is_giving_up(&mut self) -> bool {
+        self.abandoned = self.abandoned.take().filter(Leash::is_held);
+        self.abandoned.is_some()
     }
 
     /// Until a slot is to be tried again, or the loop comes by anyway.
     fn pause(&self) -> Duration {
+        if self.abandoned.is_some() || self.extra_waits {
+            return SOON;
+        }
         let again = self.held.as_ref().map(|held| held.again.saturating_duration_since(Instant::now()));
         again.filter(|again| !again.is_zero()).map_or(PULSE, |again| again.min(PULSE))
     }
 
     /// Refreshes the numbers of the spool, and gives them.
     fn count_spool(&self) -> Option<Waiting> {
+        match preflight::space(&self.loaded) {
+            Ok(space) => {
+                let number = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+                self.state.metrics.spool_free.set(number(space.free_bytes));
+                self.state.metrics.spool_needed.set(number(space.needed_bytes));
+                self.state.set_room(if space.free_bytes < space.needed_bytes {
+                    Err(space.to_string())
+                } else {
+                    Ok(())
+                });
+            }
+            Err(error) => tracing::warn!(%error, "the free space of the spool is not known"),
+        }
         match publish::count_spool(&self.loaded.resolve(&self.loaded.config.spool)) {
             Ok(count) => {
-                let age = count.oldest.map_or(0, |slot| self.time.now().saturating_sub(slot).max(0));
+                let age = count.oldest.map_or(0, |slot| self.now().saturating_sub(slot).max(0));
                 self.state.metrics.spool(count.sealed, age, count.tokens);
-                Some(Waiting { bundles: count.sealed, oldest: age })
+                Some(Waiting { bundles: count.sealed, oldest: age, tokens: count.tokens })
             }
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "the spool was not counted");
@@ -196,116 +310,188 @@ impl Service {
     /// Works on a slot; false when the service is to stop.
     async fn slot(&mut self, slot: i64) -> bool {
         let Some(second) = UtcSecond::from_unix(slot) else { return true };
+        let id = BagId::new(self.scope.clone(), second, Kind::Schedule);
         let before = self.held.take().filter(|held| held.slot == slot);
         let failures = before.as_ref().map_or(0, |held| held.failures);
-        let lease = before.and_then(|held| held.lease).filter(|lease| self.time.now() < lease.expires.unix());
+        let lease = before.and_then(|held| held.lease).filter(|lease| self.now() < lease.expires.unix());
         let lease = match lease {
             Some(lease) => Some(lease),
             None => match self.lease(second).await {
                 Ok(lease) => lease,
-                Err(Elsewhere { until }) => {
+                Err(NoLease::Elsewhere { until }) => {
                     // Another task works on it. When its lease is over, the log says whether it is done.
-                    let wait = Duration::from_secs(
-                        until.saturating_sub(self.time.now()).clamp(1, 60).unsigned_abs(),
-                    );
+                    let wait =
+                        Duration::from_secs(until.saturating_sub(self.now()).clamp(1, 60).unsigned_abs());
                     self.held = Some(Held { slot, lease: None, failures, again: Instant::now() + wait });
                     self.look(slot).await;
                     return true;
                 }
+                Err(NoLease::Refused(error)) => {
+                    self.failed(&id, &error, None, failures);
+                    return true;
+                }
             },
         };
-        let id = BagId::new(self.scope.clone(), second, Kind::Schedule);
         self.state.metrics.lease_held.set(i64::from(lease.is_some()));
         let begun = Instant::now();
-        let ended = Box::pin(self.collect(id.clone(), lease.as_ref())).await;
+        let ledger = Ledger::default();
+        let ended = Box::pin(self.collect(id.clone(), lease.as_ref(), &ledger)).await;
         self.state.metrics.lease_held.set(0);
+        let took = begun.elapsed();
         match ended {
-            Ended::Abandoned => return false,
-            Ended::OutOfTime => {
-                tracing::error!(bundle = %id, "the run did not end within [service] max_run: it was given up");
-                self.failed(slot, None, failures);
+            Ended::Stopped(done) => {
+                self.last_words(&ledger, done, took).await;
+                return false;
             }
-            Ended::Done(result) => match *result {
-                Ok(stored) => {
-                    self.agenda.note(slot);
-                    self.stored(&stored, begun.elapsed()).await;
+            Ended::OutOfTime => {
+                self.record(&ledger, None).await;
+                tracing::error!(bundle = %id, "the run did not end within [service] max_run: it was given up");
+                self.tell_failure(
+                    &id,
+                    "out-of-time",
+                    "the run did not end within [service] max_run",
+                    failures,
+                );
+                self.try_again(slot, None, failures);
+            }
+            Ended::Done(Ok(stored)) => {
+                self.agenda.note(slot);
+                self.record(&ledger, Some((&stored, took))).await;
+            }
+            Ended::Done(Err(error)) => {
+                self.record(&ledger, None).await;
+                match error {
+                    CollectError::SlotTaken { .. } | CollectError::Overtaken { .. } => {
+                        tracing::info!(bundle = %id, "the slot is in the log already");
+                        self.state.set_ready(Ok(()));
+                        self.state.metrics.reached(self.now());
+                        self.agenda.note(slot);
+                    }
+                    CollectError::Conflict { .. } => {
+                        tracing::error!(bundle = %id, error = %chain(&error), "another task had the slot");
+                        self.state.metrics.ran(&RunNumbers { result: "conflict", ..RunNumbers::default() });
+                        self.tell_failure(&id, "conflict", &chain(&error), failures);
+                        self.agenda.note(slot);
+                    }
+                    error => self.failed(&id, &error, lease, failures),
                 }
-                Err(CollectError::SlotTaken { .. } | CollectError::Overtaken { .. }) => {
-                    tracing::info!(bundle = %id, "the slot is in the log already");
-                    self.state.set_ready(Ok(()));
-                    self.state.metrics.reached(self.time.now());
-                    self.agenda.note(slot);
-                }
-                Err(error @ CollectError::Conflict { .. }) => {
-                    tracing::error!(bundle = %id, error = %chain(&error), "another task had the slot");
-                    self.state.metrics.ran(&RunNumbers { result: "conflict", ..RunNumbers::default() });
-                    self.agenda.note(slot);
-                }
-                Err(error) => {
-                    tracing::error!(bundle = %id, error = %chain(&error), "the run failed");
-                    self.state.set_ready(Err("the last run failed; its log line says why".to_owned()));
-                    self.failed(slot, lease, failures);
-                }
-            },
+            }
         }
         true
     }
 
     /// An extra run; false when the service is to stop.
     async fn extra(&mut self) -> bool {
-        let Some(second) = UtcSecond::from_unix(self.time.now()) else { return true };
+        // A bundle has its second in its name: the second run of one second waits for the next.
+        let now = self.now();
+        if now == self.last_extra {
+            if !self.extra_waits {
+                tracing::info!(
+                    "an extra run was made in this second: the next one starts with the next second"
+                );
+            }
+            self.extra_waits = true;
+            return true;
+        }
+        (self.last_extra, self.extra_waits) = (now, false);
+        let Some(second) = UtcSecond::from_unix(now) else { return true };
         let id = BagId::new(self.scope.clone(), second, Kind::Manual);
         let begun = Instant::now();
-        match Box::pin(self.collect(id.clone(), None)).await {
-            Ended::Abandoned => return false,
-            Ended::OutOfTime => tracing::error!(bundle = %id, "the extra run did not end in time"),
-            Ended::Done(result) => match *result {
-                Ok(stored) => self.stored(&stored, begun.elapsed()).await,
-                Err(error) => {
-                    tracing::error!(bundle = %id, error = %chain(&error), "the extra run failed");
-                    self.state.metrics.ran(&RunNumbers { result: "failed", ..RunNumbers::default() });
-                }
-            },
+        let ledger = Ledger::default();
+        let ended = Box::pin(self.collect(id.clone(), None, &ledger)).await;
+        let took = begun.elapsed();
+        match ended {
+            Ended::Stopped(done) => {
+                self.last_words(&ledger, done, took).await;
+                return false;
+            }
+            Ended::OutOfTime => {
+                self.record(&ledger, None).await;
+                tracing::error!(bundle = %id, "the extra run did not end in time");
+                self.state.metrics.ran(&RunNumbers { result: "failed", ..RunNumbers::default() });
+                self.tell_failure(&id, "out-of-time", "the run did not end within [service] max_run", 0);
+            }
+            Ended::Done(Ok(stored)) => self.record(&ledger, Some((&stored, took))).await,
+            // The process before this one made a run in this second.
+            Ended::Done(Err(CollectError::SlotTaken { .. })) => self.extra_waits = true,
+            Ended::Done(Err(error)) => {
+                self.record(&ledger, None).await;
+                tracing::error!(bundle = %id, error = %chain(&error), "the extra run failed");
+                self.state.set_ready(Err(reason(&error)));
+                self.state.metrics.ran(&RunNumbers { result: "failed", ..RunNumbers::default() });
+                self.tell_failure(&id, "failed", &chain(&error), 0);
+                self.drain = (Instant::now() + FIRST_RETRY, 0);
+            }
         }
         true
     }
 
     /// Makes a run, within its lease and until the service is to stop.
-    async fn collect(&mut self, id: BagId, lease: Option<&Lease>) -> Ended {
-        let overrides = Overrides { fence: lease.map(|lease| lease.fence), ..self.overrides() };
+    async fn collect(
+        &mut self,
+        id: BagId,
+        lease: Option<&Lease>,
+        ledger: &Ledger,
+    ) -> Ended<Result<Stored, CollectError>> {
+        let leash = Leash::default();
+        let overrides = Overrides {
+            fence: lease.map(|lease| lease.fence),
+            leash: leash.clone(),
+            ledger: ledger.clone(),
+            ..self.overrides()
+        };
         let most = Duration::from_millis(self.loaded.config.service.max_run_ms);
         // Never more than the bound, also when the clock was set back since.
         let left = lease.map_or(most, |lease| {
-            Duration::from_secs(u64::try_from(lease.expires.unix() - self.time.now()).unwrap_or(0)).min(most)
+            Duration::from_secs(u64::try_from(lease.expires.unix() - self.now()).unwrap_or(0)).min(most)
         });
-        let grace = Duration::from_millis(self.loaded.config.service.shutdown_grace_ms);
         let progress = Progress::new(id.to_string(), true);
-        // An error's span, so that no filter takes it away: every line of the run carries it.
-        let span = tracing::error_span!("run", run = %id, slot = %id.slot());
+        let span = trace::run(&id);
         let run = collector::collect(&self.loaded, id, overrides, &progress).instrument(span);
-        tokio::pin!(run);
-        let end = tokio::time::sleep(left);
-        tokio::pin!(end);
-        loop {
-            tokio::select! {
-                result = &mut run => return Ended::Done(Box::new(result)),
-                () = &mut end => return Ended::OutOfTime,
-                () = tokio::time::sleep(PULSE) => self.state.beat(),
-                _ = self.stop.recv() => break,
-                _ = self.interrupt.recv() => break,
+        let grace = Duration::from_millis(self.loaded.config.service.shutdown_grace_ms);
+        let ended = supervise(run, left, grace, &self.state, &mut self.signals).await;
+        if !matches!(ended, Ended::Done(_)) {
+            leash.cut();
+            self.abandoned = Some(leash);
+        }
+        ended
+    }
+
+    /// Publishes what waits in the spool; false when the service is to stop.
+    async fn drain(&mut self) -> bool {
+        let (leash, ledger) = (Leash::default(), Ledger::default());
+        let overrides = Overrides { leash: leash.clone(), ledger: ledger.clone(), ..self.overrides() };
+        let until = self.loaded.config.schedule.at_or_before(self.now()).unwrap_or(i64::MIN);
+        let left = Duration::from_millis(self.loaded.config.service.max_run_ms);
+        let grace = Duration::from_millis(self.loaded.config.service.shutdown_grace_ms);
+        let work = collector::drain(&self.loaded, until, overrides);
+        let ended = supervise(work, left, grace, &self.state, &mut self.signals).await;
+        if !matches!(ended, Ended::Done(_)) {
+            leash.cut();
+            self.abandoned = Some(leash);
+        }
+        self.record(&ledger, None).await;
+        match ended {
+            Ended::Stopped(_) => return false,
+            Ended::Done(Ok(())) => self.state.set_ready(Ok(())),
+            Ended::Done(Err(error)) => {
+                tracing::warn!(error = %chain(&error), "what waits in the spool was not published yet");
+                self.state.set_ready(Err(reason(&error)));
             }
+            Ended::OutOfTime => tracing::warn!("what waits in the spool was not published in time"),
         }
-        tracing::warn!(seconds = grace.as_secs(), "told to stop: the run may end within the grace");
-        match tokio::time::timeout(grace, run).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::error!(error = %chain(&error), "the run failed"),
-            Err(_) => tracing::warn!("the run was given up; what was sealed is published at the next start"),
-        }
-        Ended::Abandoned
+        let failures = self.drain.1;
+        let empty = self.count_spool().is_some_and(|waiting| waiting.bundles == 0);
+        self.drain = (Instant::now() + retry(failures), if empty { 0 } else { failures + 1 });
+        true
     }
 
     /// The lease of a slot; none when the store does not answer, since evidence is collected all the same.
-    async fn lease(&self, slot: UtcSecond) -> Result<Option<Lease>, Elsewhere> {
+    async fn lease(&self, slot: UtcSecond) -> Result<Option<Lease>, NoLease> {
+        // A lease is the first thing that is written: a bucket that must not be written to gets none.
+        if !begin::may_write(&self.loaded, self.overrides()).await.map_err(NoLease::Refused)? {
+            return Ok(None);
+        }
         let settings = collector::aws_settings(&self.loaded, None, self.overrides());
         let store = match store::open(&self.loaded, &settings).await {
             Ok(store) => store,
@@ -316,14 +502,14 @@ impl Service {
         };
         let (holder, life) =
             (self.holder.clone(), Duration::from_millis(self.loaded.config.service.max_run_ms));
-        let Some(at) = UtcSecond::from_unix(self.time.now()) else { return Ok(None) };
+        let Some(at) = UtcSecond::from_unix(self.now()) else { return Ok(None) };
         let asked =
             tokio::task::spawn_blocking(move || lease::acquire(&*store, &slot.compact(), &holder, at, life));
         match asked.await {
             Ok(Ok(lease)) => Ok(Some(lease)),
             Ok(Err(LeaseError::Held { slot, holder, expires })) => {
                 tracing::info!(slot, holder, %expires, "another task has the slot");
-                Err(Elsewhere { until: expires.unix() })
+                Err(NoLease::Elsewhere { until: expires.unix() })
             }
             Ok(Err(error)) => {
                 tracing::error!(error = %chain(&error), "no lease: the zip that is created first has the slot");
@@ -338,8 +524,8 @@ impl Service {
 
     /// Whether somebody else has done a slot.
     async fn look(&mut self, slot: i64) {
-        match newest(&self.loaded, self.profile.clone(), &self.state, &self.time).await {
-            Ok((Some(newest), _)) if newest >= slot => self.agenda.note(newest),
+        match newest(&self.loaded, &self.options).await {
+            Ok(Some(newest)) if newest >= slot => self.agenda.note(newest),
             Ok(_) => {}
             Err(error) => tracing::warn!(error = %chain(&error), "the log was not read"),
         }
@@ -347,105 +533,77 @@ impl Service {
 
     fn overrides(&self) -> Overrides {
         let tally: Arc<dyn aws::Tally> = self.state.metrics.clone();
-        Overrides {
-            profile: self.profile.clone(),
-            tally: Some(tally),
-            time: self.time.clone(),
-            ..Overrides::default()
-        }
+        Overrides { tally: Some(tally), ..self.options.overrides() }
     }
 
-    /// Tries again later, under the same lease while it lasts.
-    fn failed(&mut self, slot: i64, lease: Option<Lease>, failures: u32) {
+    /// Says why a run failed, everywhere, and tries again later, under the same lease while it lasts.
+    fn failed(&mut self, id: &BagId, error: &CollectError, lease: Option<Lease>, failures: u32) {
+        tracing::error!(bundle = %id, error = %chain(error), "the run failed");
+        self.state.set_ready(Err(reason(error)));
+        self.tell_failure(id, "failed", &chain(error), failures);
+        self.try_again(id.slot().unix(), lease, failures);
+    }
+
+    fn try_again(&mut self, slot: i64, lease: Option<Lease>, failures: u32) {
         self.state.metrics.ran(&RunNumbers { result: "failed", ..RunNumbers::default() });
         let waiting = self.count_spool();
         if let Some(second) = UtcSecond::from_unix(slot) {
             let id = BagId::new(self.scope.clone(), second, Kind::Schedule);
-            embedded::print(&embedded::failed(&self.loaded.config.scope, &id, self.time.now(), waiting));
+            embedded::print(&embedded::failed(&self.loaded.config.scope, &id, self.now(), waiting));
         }
-        let wait = FIRST_RETRY.saturating_mul(1 << failures.min(4)).min(LAST_RETRY);
+        let wait = retry(failures);
         tracing::warn!(seconds = wait.as_secs(), "the slot is tried again, while its period lasts");
         self.held = Some(Held { slot, lease, failures: failures + 1, again: Instant::now() + wait });
     }
+}
 
-    /// A bundle is in the store: numbers, and the status page.
-    async fn stored(&mut self, stored: &Stored, took: Duration) {
-        self.state.set_ready(Ok(()));
-        let metrics = Arc::clone(&self.state.metrics);
-        metrics.slots_missed.inc_by(u64::try_from(stored.caught_up.missed.len()).unwrap_or(0));
-        if let Some(leaf) = &stored.published.leaf {
-            metrics.log_size.set(i64::try_from(leaf.index).unwrap_or(i64::MAX).saturating_add(1));
-        }
-        let waiting = self.count_spool();
-        let open = status::open_gaps(stored);
-        let before = self.page(stored, open.clone()).await.unwrap_or_else(|| std::mem::take(&mut self.gaps));
-        let numbers = status::numbers(stored, took, self.time.now(), status::new_and_old(&before, &open));
-        self.gaps = open;
-        metrics.ran(&numbers);
-        let (id, missed) = (&stored.published.id, stored.caught_up.missed.len());
-        embedded::print(&embedded::stored(&self.loaded.config.scope, id, &numbers, missed, waiting));
-    }
+/// Why there is no lease.
+enum NoLease {
+    /// Another task has the slot.
+    Elsewhere { until: i64 },
+    /// Nothing may be written.
+    Refused(CollectError),
+}
 
-    /// Writes the status page; gives the open gaps of the run before, where the page had them.
-    async fn page(&self, stored: &Stored, open: BTreeSet<String>) -> Option<BTreeSet<String>> {
-        let settings = collector::aws_settings(&self.loaded, None, self.overrides());
-        let store = match store::open(&self.loaded, &settings).await {
-            Ok(store) => store,
-            Err(error) => {
-                tracing::warn!(%error, "the status page was not written");
-                return None;
-            }
-        };
-        let next = match self.agenda.next(self.time.now()) {
-            Next::Run { slot, .. } => slot,
-            Next::Wait { until } => until,
-        };
-        self.state.metrics.next_slot.set(next);
-        let page = status::Entry::of(stored);
-        let scope = self.loaded.config.scope.clone();
-        let schedule = self.loaded.config.schedule.as_str().to_owned();
-        let (missed, at) = (stored.caught_up.missed.clone(), self.time.now());
-        let written = tokio::task::spawn_blocking(move || {
-            status::write(&*store, &status::About { scope, schedule, next, at }, &missed, page, &open)
-        });
-        match written.await {
-            Ok(Ok(before)) => return before,
-            Ok(Err(error)) => tracing::warn!(error = %chain(&error), "the status page was not written"),
-            Err(error) => tracing::warn!(%error, "the status page was not written"),
-        }
-        None
+fn retry(failures: u32) -> Duration {
+    FIRST_RETRY.saturating_mul(1 << failures.min(4)).min(LAST_RETRY)
+}
+
+/// For `/readyz`, which anybody may read: what is wrong, without names.
+fn reason(error: &CollectError) -> String {
+    match error {
+        CollectError::Space(error) => error.space.to_string(),
+        CollectError::Clock(error) => error.to_string(),
+        CollectError::Bucket { .. } | CollectError::BucketOwner { .. } => "the bucket is refused".to_owned(),
+        _ => "the last run failed; its log line says why".to_owned(),
     }
 }
 
-/// Another task has the slot.
-struct Elsewhere {
-    until: i64,
-}
-
-/// The newest scheduled slot of the log, none where the store does not answer; and the holder's name.
-async fn newest(
-    loaded: &Loaded,
-    profile: Option<String>,
-    state: &Arc<State>,
-    time: &Time,
-) -> Result<(Option<i64>, String), ServiceError> {
-    let overrides = Overrides { profile, ..Overrides::default() };
-    let settings = collector::aws_settings(loaded, None, overrides);
-    let publisher = Publisher::open(loaded, &settings, time.clone()).await?;
-    let read = tokio::task::spawn_blocking(move || (publisher.newest(), publisher.holder()));
-    let (newest, holder) = read.await.map_err(CollectError::from)?;
-    let holder = holder?;
-    match newest {
-        Ok(newest) => {
-            state.set_ready(Ok(()));
-            Ok((newest, holder))
+/// Lets work go on until it is done, its time is over, or the service is to stop and the grace is over.
+async fn supervise<T>(
+    work: impl Future<Output = T>,
+    left: Duration,
+    grace: Duration,
+    state: &State,
+    signals: &mut Signals,
+) -> Ended<T> {
+    tokio::pin!(work);
+    let end = tokio::time::sleep(left);
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            done = &mut work => return Ended::Done(done),
+            () = &mut end => return Ended::OutOfTime,
+            () = tokio::time::sleep(PULSE) => state.beat(),
+            () = signals.told() => break,
         }
-        Err(error) if error.is_the_store() => {
-            tracing::error!(error = %chain(&error), "the store does not answer: runs are made, and wait in the spool");
-            Ok((None, holder))
-        }
-        Err(error) => Err(error.into()),
     }
+    tracing::warn!(seconds = grace.as_secs(), "told to stop: the run may end within the grace");
+    let done = tokio::time::timeout(grace, work).await.ok();
+    if done.is_none() {
+        tracing::warn!("the run was given up; what was sealed is published at the next start");
+    }
+    Ended::Stopped(done)
 }
 
 /// Wakes the loop when a slot falls due. In UTC: the scheduler's own zones drift when clocks are changed.

@@ -12,9 +12,12 @@ mod daemon;
 mod doctor;
 mod logging;
 mod phase;
+mod post;
+mod preflight;
 mod publish;
 mod signer;
 mod store;
+mod trace;
 mod trust_root;
 
 use std::process::ExitCode;

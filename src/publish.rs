@@ -12,7 +12,7 @@
 mod tsa;
 mod waiting;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Cursor};
 use std::num::NonZeroU16;
@@ -21,26 +21,28 @@ use std::time::Instant;
 
 use evidenced_bundle::log::{self, Log, LogError, Outcome, Signer, Writer};
 use evidenced_bundle::note::KeyName;
-use evidenced_bundle::run::RunStatus;
+use evidenced_bundle::run::{RunStatus, RunSummary};
 use evidenced_bundle::statement::Snapshot;
 use evidenced_bundle::store::{Creation, StoreError};
 use evidenced_bundle::timestamp::Authorities;
 use evidenced_bundle::trust::{Dated, TrustRoot, file_name};
 use evidenced_bundle::{
-    BagId, Digest, KeyId, Kind, Limits, PartId, PartRecord, Scope, SealError, TrustedKeys, UntrustedBundle,
-    UtcSecond, VerifyError, hash_reader, prepare,
+    BagId, BundlePath, Digest, KeyId, Kind, Limits, PartId, PartRecord, Scope, SealError, TrustedKeys,
+    UntrustedBundle, UtcSecond, VerifyError, hash_reader, prepare,
 };
-use evidenced_core::config::Config;
+use evidenced_core::config::{Config, effective};
+use evidenced_core::estate::{self, Stranger};
 use evidenced_core::layout::{self, AskedBucket, Collector, Missed};
 use evidenced_core::moment;
 use evidenced_core::schedule::{Schedule, ScheduleError};
+use serde_json::Value;
 
 use crate::aws::{self, AwsError};
 use crate::clock::Time;
 use crate::collector::{Loaded, SealedPart, SealedZip};
 use crate::phase::Phase;
 use crate::signer::{self, Key, SignerError};
-use crate::store::{self, Store};
+use crate::store::{self, Leash, Leashed, Store};
 use crate::trust_root::{TrustRootError, Trusted};
 
 use tsa::Answer;
@@ -72,6 +74,10 @@ pub(crate) enum PublishError {
     Store(#[from] StoreError),
     #[error("the store is that of scope {found}, not of {expected}")]
     OtherScope { found: Scope, expected: Scope },
+    #[error("the newest bundle of the store, {id}, is of another estate: {stranger}")]
+    OtherEstate { id: BagId, stranger: Stranger },
+    #[error("log {origin}: key {key} does not sign it, by version {version} of the trust root")]
+    ForeignLogKey { origin: KeyName, key: KeyId, version: u32 },
     #[error("{key} is there with other bytes")]
     Changed { key: String },
     #[error("sealed bundle {path}: cannot be read")]
@@ -103,6 +109,16 @@ impl PublishError {
     }
 }
 
+/// Whether a store that another estate wrote into last is written into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum EstateRules {
+    /// It is not.
+    #[default]
+    Demanded,
+    /// It is: the organisation was renamed, or all of its accounts are new.
+    Overridden,
+}
+
 /// Who dated a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Date {
@@ -125,6 +141,10 @@ pub(crate) struct Leaf {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Published {
     pub(crate) id: BagId,
+    /// What it says of its run.
+    pub(crate) run: RunSummary,
+    pub(crate) sha256: Digest,
+    pub(crate) bytes: u64,
     /// None without a log key.
     pub(crate) leaf: Option<Leaf>,
     pub(crate) date: Date,
@@ -133,7 +153,7 @@ pub(crate) struct Published {
 }
 
 /// What a start found to do.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct CaughtUp {
     /// Sealed bundles that waited in the spool.
     pub(crate) published: Vec<Published>,
@@ -162,6 +182,9 @@ pub(crate) struct Publisher {
     spool: Waiting,
     authorities: TimestampClient,
     time: Time,
+    /// Accounts that are sure to be collected, and whether the store must be theirs.
+    own: BTreeSet<String>,
+    estate: EstateRules,
 }
 
 /// What is known of the collector beside its configuration.
@@ -210,7 +233,8 @@ impl Publisher {
         };
         let trusted = trusted(loaded)?;
         if let Some(trusted) = &trusted {
-            warn_of_foreign_keys(&trusted.root, &*evidence, log.as_ref(), &time);
+            refuse_a_foreign_log_key(&trusted.root, log.as_ref())?;
+            warn_of_a_foreign_evidence_key(&trusted.root, &*evidence, &time);
         }
         let scope = Scope::new(config.scope.clone()).ok_or(layout::LayoutError::Value("the scope"))?;
         let known = trusted.as_ref().map_or_else(Authorities::new, |it| it.root.tsa_roots().clone());
@@ -231,6 +255,8 @@ impl Publisher {
             store: store::open(loaded, settings).await?,
             spool: Waiting::open(&loaded.resolve(&config.spool))?,
             authorities: TimestampClient::new(urls, connector, known),
+            own: estate::own_accounts(&config, None),
+            estate: EstateRules::default(),
             config,
             time,
         })
@@ -246,6 +272,12 @@ impl Publisher {
         &self.collector
     }
 
+    /// From now on the store is used on a leash.
+    pub(crate) fn on(mut self, leash: Leash) -> Self {
+        self.store = Box::new(Leashed { store: self.store, leash });
+        self
+    }
+
     /// The lease under which the next bundle is collected goes into it.
     pub(crate) fn under(&mut self, fence: Option<u64>) {
         self.collector.fence = fence;
@@ -256,8 +288,57 @@ impl Publisher {
         self.collector.bucket = bucket;
     }
 
+    /// Who asks AWS, for the comparison with the estate of the store.
+    pub(crate) fn on_behalf_of(&mut self, caller: Option<&str>, rules: EstateRules) {
+        (self.own, self.estate) = (estate::own_accounts(&self.config, caller), rules);
+    }
+
+    /// Refuses a store of another scope, of another estate, or under another key. Nothing is written.
+    pub(crate) fn examine(&self) -> Result<(), PublishError> {
+        self.check_scope()?;
+        let stamp = |_: &[u8; 64]| Vec::new();
+        let Some(log) = self.log(&stamp)? else { return Ok(()) };
+        let Some(last) = log.last_published()? else { return Ok(()) };
+        let Snapshot { id, zip_sha256, config_sha256, .. } = last.snapshot;
+        let ours = format!("{}\n", effective(&self.config, self.collector.trust_root.as_ref()));
+        if Digest::of(ours.as_bytes()) == config_sha256 {
+            return Ok(());
+        }
+        // Only after a change of the configuration: the bundle says whose it is.
+        let Some((config, plan)) = self.estate_of(&id, &zip_sha256)? else { return Ok(()) };
+        match estate::stranger(&self.config, &self.own, &config, &plan) {
+            Some(stranger) if self.estate == EstateRules::Demanded => {
+                Err(PublishError::OtherEstate { id, stranger })
+            }
+            Some(stranger) => {
+                tracing::warn!(bundle = %id, %stranger, "the store was that of another estate");
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Configuration and plan of a bundle in the store, where it can be opened.
+    fn estate_of(&self, id: &BagId, sha256: &Digest) -> Result<Option<(Value, Value)>, PublishError> {
+        let key = id.store_key();
+        let Some(zip) = self.store.open(&key)? else { return Ok(None) };
+        let keys = TrustedKeys::new(self.own_keys());
+        let bundle = UntrustedBundle::open(zip, &id.file_name(), &Limits::default());
+        let Some(mut bundle) = keys.and_then(|keys| bundle.verify(&keys).ok()) else {
+            // Whether it is genuine is judged where it matters; here it only says nothing.
+            tracing::warn!(bundle = %id, %sha256, "the newest bundle does not say whose it is: it is not verified");
+            return Ok(None);
+        };
+        let mut read = |path: &str| -> Option<Value> {
+            let bytes = bundle.read(&BundlePath::new(path).ok()?).ok()?;
+            serde_json::from_slice(&bytes).ok()
+        };
+        Ok(read("data/config.json").zip(read("data/plan.json")))
+    }
+
     /// The newest scheduled slot that the log has, seconds since 1970; without a log, that the store has.
     pub(crate) fn newest(&self) -> Result<Option<i64>, PublishError> {
+        self.examine()?;
         let stamp = |signature: &[u8; 64]| self.stamp(signature);
         if let Some(mut log) = self.log(&stamp)? {
             return Ok(log.newest_scheduled()?.map(|statement| statement.snapshot.id.slot().unix()));
@@ -295,8 +376,8 @@ impl Publisher {
     pub(crate) fn catch_up(&self, until: i64) -> Result<CaughtUp, PublishError> {
         self.authorities.try_again();
         let mut done = CaughtUp::default();
+        self.examine()?;
         self.store.tidy()?;
-        self.check_scope()?;
         self.publish_trust_root()?;
         let stamp = |signature: &[u8; 64]| self.stamp(signature);
         let Some(mut log) = self.log(&stamp)? else {
@@ -545,7 +626,19 @@ impl Publisher {
             return Err(PublishError::Sealed { path, source: io::ErrorKind::NotFound.into() });
         }
         let parts: Vec<PartRecord> = bundle.part_records().cloned().collect();
+        let run = bundle.run().clone();
         drop(bundle);
+        let bytes = std::fs::metadata(&path).map_err(unreadable)?.len();
+        let sha256 = snapshot.zip_sha256;
+        let published = |leaf, date, conflict| Published {
+            id: id.clone(),
+            run: run.clone(),
+            sha256,
+            bytes,
+            leaf,
+            date,
+            conflict,
+        };
         let date = self.date(id, &snapshot.zip_sha256)?;
         // Parts come before the root that names them: a root in the store is whole.
         for part in &parts {
@@ -556,7 +649,7 @@ impl Publisher {
                 let kept = self.spool.conflict(id, &snapshot.zip_sha256)?;
                 tracing::error!(bundle = %id, part = %part.part, kept = %kept.display(),
                     "another part of this name was in the store before; ours is kept");
-                return Ok(Published { id: id.clone(), leaf: None, date, conflict: Some(kept) });
+                return Ok(published(None, date, Some(kept)));
             }
         }
         let mut zip = File::open(&path).map_err(unreadable)?;
@@ -578,12 +671,12 @@ impl Publisher {
             let kept = self.spool.conflict(id, &snapshot.zip_sha256)?;
             tracing::error!(bundle = %id, kept = %kept.display(),
                 "another bundle of this slot was in the store before; ours is kept");
-            return Ok(Published { id: id.clone(), leaf, date, conflict: Some(kept) });
+            return Ok(published(leaf, date, Some(kept)));
         }
         // The bundle is published. Its token follows now, or stays in the spool with the wish for it.
         self.put_token(id)?;
         self.spool.forget(id)?;
-        Ok(Published { id: id.clone(), leaf, date, conflict: None })
+        Ok(published(leaf, date, None))
     }
 
     fn own_keys(&self) -> Vec<evidenced_bundle::PublicKey> {
@@ -665,20 +758,23 @@ enum Origin {
     Spool,
 }
 
-/// Verifiers will refuse what is signed by a key that the trust root does not have: better said now than by them.
-fn warn_of_foreign_keys(root: &TrustRoot, evidence: &dyn Signer, log: Option<&(KeyName, Key)>, time: &Time) {
+/// Verifiers will refuse what is signed by a key that the trust root does not have: better said now than by them. The
+/// evidence is worth more than its date, and a trust root may follow its key: it is collected all the same.
+fn warn_of_a_foreign_evidence_key(root: &TrustRoot, evidence: &dyn Signer, time: &Time) {
     let now = UtcSecond::from_unix(time.now());
     let id: &KeyId = evidence.public().id();
     if let Some(Err(error)) = now.map(|now| root.evidence_key(id, Dated::Claimed(now))) {
         tracing::error!(version = root.version(), %error, "the trust root does not accept the evidence key");
     }
-    if let Some((origin, key)) = log
-        && !root
-            .log_keys(origin)
-            .iter()
-            .any(|known| known.key() == key.public() && known.entry().revoked.is_none())
-    {
-        let id = key.public().id();
-        tracing::error!(version = root.version(), %origin, key = %id, "the trust root does not have the log key");
+}
+
+/// A log goes on for ever under its origin: a checkpoint by a key that is not its own would end it.
+fn refuse_a_foreign_log_key(root: &TrustRoot, log: Option<&(KeyName, Key)>) -> Result<(), PublishError> {
+    let Some((origin, key)) = log else { return Ok(()) };
+    let known = root.log_keys(origin);
+    if known.iter().any(|known| known.key() == key.public() && known.entry().revoked.is_none()) {
+        return Ok(());
     }
+    let (origin, key, version) = (origin.clone(), *key.public().id(), root.version());
+    Err(PublishError::ForeignLogKey { origin, key, version })
 }

@@ -16,14 +16,25 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::Response;
+use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::date_time::Format;
 use bytes::Bytes;
 use evidenced_core::source::{Failure, FailureKind, Page};
 
 use super::failure::Refusal;
 use super::keep::{KeepingBody, Kept, Shelf, Shown};
 use super::limiter::Lane;
+
+/// What two clocks said at one moment, seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ServerClock {
+    /// The server's, from its `Date`.
+    pub(crate) server: i64,
+    /// That of this machine.
+    pub(crate) ours: i64,
+}
 
 /// One request's capture; clones share it.
 #[derive(Debug, Clone)]
@@ -123,6 +134,15 @@ impl Capture {
     pub(super) fn asked(&self) -> (u32, Option<String>, i64) {
         let state = self.state();
         (state.attempts, state.endpoint.clone(), self.started_at_ms)
+    }
+
+    /// When the server says that it answered (its `Date`), and when its answer was here, by the clock of this machine.
+    pub(super) fn clock(&self) -> Option<ServerClock> {
+        let state = self.state();
+        let date = state.answer.as_ref()?.headers.get("date")?;
+        let server = DateTime::from_str(date, Format::HttpDate).ok()?.secs();
+        let ours = state.finished_at_ms.unwrap_or_else(now_ms).div_euclid(1000);
+        Some(ServerClock { server, ours })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -24,6 +24,7 @@ mod trust;
 
 #[cfg(test)]
 pub(crate) use calls::supported;
+pub(crate) use capture::ServerClock;
 #[cfg(test)]
 pub(crate) use clients::test_client;
 pub(crate) use clients::{connector, kms, s3};

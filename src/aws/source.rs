@@ -16,16 +16,17 @@ use aws_smithy_types::date_time::Format;
 use evidenced_core::shape::{Offer, Partitions};
 use evidenced_core::source::{Account, Failure, FailureKind, Page, Request, Source};
 use tokio::sync::{OnceCell, Semaphore};
-use tracing::debug;
+use tracing::{Instrument as _, Span, debug};
 
 use super::calls::{self, Call};
-use super::capture::{Capture, now_ms};
+use super::capture::{Capture, ServerClock, now_ms};
 use super::clients::{Client, Clients, is_loopback};
 use super::failure::{Refusal, UNKNOWN_HOST, chain};
 use super::limiter::{Limiter, Pace};
 use super::quotas::quota;
 use super::role::{AssumeRole, Keys};
 use super::trust::TrustError;
+use crate::trace;
 
 /// The share of AWS's documented rates that is used unless the settings say otherwise.
 const QUOTA_SHARE: f64 = 0.3;
@@ -158,6 +159,10 @@ pub(crate) struct AwsSource {
     tally: Option<Arc<dyn Tally>>,
     partitions: OnceLock<Option<Partitions>>,
     principals: Mutex<HashMap<String, Arc<OnceCell<String>>>>,
+    /// Spans of what is under way, where anybody wants them.
+    places: Mutex<HashMap<(String, String), Span>>,
+    /// Of the first answer that had a date.
+    clock: OnceLock<ServerClock>,
 }
 
 impl AwsSource {
@@ -180,7 +185,33 @@ impl AwsSource {
             tally: settings.tally,
             partitions: OnceLock::new(),
             principals: Mutex::default(),
+            places: Mutex::default(),
+            clock: OnceLock::new(),
         })
+    }
+
+    /// What the first answer said of the time, where there was one.
+    pub(crate) fn clock(&self) -> Option<ServerClock> {
+        self.clock.get().copied()
+    }
+
+    /// The span of a request, below that of its account and region.
+    fn span(&self, account: &Account, request: &Request) -> Span {
+        if !tracing::span_enabled!(target: trace::TARGET, tracing::Level::INFO) {
+            return Span::none();
+        }
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = places.entry((account.id.clone(), request.region.clone()));
+        let place = place.or_insert_with(|| trace::place(&account.id, &request.region));
+        trace::call(place, &account.id, &request.region, request.service, request.operation)
+    }
+
+    fn look_at_the_clock(&self, capture: &Capture) {
+        if self.clock.get().is_none()
+            && let Some(clock) = capture.clock()
+        {
+            self.clock.get_or_init(|| clock);
+        }
     }
 
     /// Sets the accounts that may be asked, when they are known only after [`AwsSource::list_accounts`].
@@ -234,6 +265,7 @@ impl AwsSource {
         let capture = Capture::new(self.max_body_bytes);
         let call = self.clients.sts(config, account).get_caller_identity();
         let answer = call.customize().interceptor(capture.clone()).send().await;
+        self.look_at_the_clock(&capture);
         let answer = answer.map_err(|error| refused(&capture, Refusal::of(error)))?;
         let (Some(account), Some(arn)) = (answer.account(), answer.arn()) else {
             let refusal = Refusal::new(
@@ -282,6 +314,7 @@ impl AwsSource {
         let capture = Capture::new(self.max_body_bytes).on(lane).showing(client.stand_in(call.operation));
         let outcome = send(call, &client, request, capture.clone()).await;
         drop(permit);
+        self.look_at_the_clock(&capture);
         let answer = capture.finish(outcome).map_err(|failure| self.not_offered(request, failure));
         if let Some(tally) = &self.tally {
             let outcome = match &answer {
@@ -298,10 +331,16 @@ impl AwsSource {
 impl Source for AwsSource {
     async fn page(&self, account: &Account, request: &Request) -> Result<Page, Failure> {
         let begun = Instant::now();
-        let answer = self.ask(account, request).await;
+        let span = self.span(account, request);
+        let answer = self.ask(account, request).instrument(span.clone()).await;
         let (status, attempts, code) = match &answer {
             Ok(page) => (Some(page.status), page.attempts, None),
             Err(failure) => (None, failure.attempts, Some(failure.code.as_str())),
+        };
+        span.record("attempts", attempts);
+        match (status, code) {
+            (_, Some(code)) => span.record("outcome", code),
+            (status, None) => span.record("outcome", status),
         };
         debug!(
             account = %account.id,
@@ -333,6 +372,8 @@ impl Source for AwsSource {
     }
 
     fn release(&self, account: &Account, region: &str) {
+        let place = (account.id.clone(), region.to_owned());
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).remove(&place);
         self.clients.release(&account.id, region);
         self.limiter.release(&account.id, region);
     }

@@ -11,6 +11,7 @@ use super::exit::{EXCEPTIONS, Failed};
 use super::{Output, print, summary};
 use crate::clock::Time;
 use crate::collector::{self, BucketRules, Loaded, Overrides, Progress, Stored};
+use crate::publish::EstateRules;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -26,6 +27,9 @@ pub(super) struct Arguments {
     /// Write even into a bucket that is not HTTPS-only or may become public; every bundle says so.
     #[arg(long)]
     accept_bucket: bool,
+    /// Go on although the newest bundle names another organisation, or accounts of which this configuration has none.
+    #[arg(long)]
+    accept_estate: bool,
     /// How the summary is printed.
     #[arg(long, value_enum, default_value = "table")]
     output: Output,
@@ -37,6 +41,7 @@ pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<u8, Failed> {
     let overrides = Overrides {
         profile: arguments.profile.clone(),
         bucket: if arguments.accept_bucket { BucketRules::Overridden } else { BucketRules::Demanded },
+        estate: if arguments.accept_estate { EstateRules::Overridden } else { EstateRules::Demanded },
         ..Overrides::default()
     };
     let stored = block_on(&loaded, id, overrides, quiet)?;

@@ -145,6 +145,26 @@ fn classify(error: &CollectError) -> (u8, Option<String>) {
             (USAGE, hint("slots are logged in their order; leave --slot out for an extra run"))
         }
         CollectError::Publish(error) => publishing(error),
+        CollectError::Clock(_) => (
+            USAGE,
+            hint(
+                "set the clock (chronyd, or the host's time service): evidence under a wrong time is worth nothing",
+            ),
+        ),
+        CollectError::Space(_) => (
+            INTERNAL,
+            hint(
+                "free space there, or give [spool] dir a larger file system; what is sealed stays and goes first. \
+                 [spool] min_free_bytes is the least that is demanded",
+            ),
+        ),
+        CollectError::BucketOwner { .. } => (
+            NO_ACCESS,
+            hint(
+                "compare [store] url and expected_bucket_owner with the account that owns the bucket; if it is the \
+                 right one, allow the role what `evidenced iam-policy` and deploy/ list for the bucket",
+            ),
+        ),
         CollectError::Bucket { .. } => (
             NO_ACCESS,
             hint("change the bucket, or take it as it is with --accept-bucket: every bundle then says so"),
@@ -214,6 +234,20 @@ fn publishing(error: &PublishError) -> (u8, Option<String>) {
         PublishError::OtherScope { .. } | PublishError::Log(LogError::OtherScope { .. }) => {
             (USAGE, hint("each scope has a store of its own: change [store] url or scope"))
         }
+        PublishError::OtherEstate { .. } => (
+            USAGE,
+            hint(
+                "two estates need two scopes and two stores: check organisation, the accounts, scope and [store] url. \
+                 If the estate itself changed (renamed, or all its accounts are new): --accept-estate, once",
+            ),
+        ),
+        PublishError::ForeignLogKey { .. } => (
+            USAGE,
+            hint(
+                "[signing] origin and log_key belong together; `evidenced trust show` lists them, and a new key is \
+                 added with `evidenced trust rotate` before it signs",
+            ),
+        ),
         PublishError::Log(LogError::Checkpoint { .. }) => (
             USAGE,
             hint(

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use evidenced_core::config::milliseconds;
 
-use super::exit::{Failed, INTERNAL};
+use super::exit::{Failed, INTERNAL, USAGE};
 use super::print;
 use crate::clock::Time;
-use crate::collector::Loaded;
-use crate::daemon::{self, ServiceError};
+use crate::collector::{BucketRules, Loaded};
+use crate::daemon::{self, HookError, Options, ServiceError};
+use crate::publish::EstateRules;
 
 /// A health check that takes longer is one that failed.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -24,6 +26,16 @@ pub(super) struct Arguments {
     /// Profile of the shared AWS configuration.
     #[arg(long)]
     profile: Option<String>,
+    /// Write even into a bucket that is not HTTPS-only or may become public; every bundle says so.
+    #[arg(long)]
+    accept_bucket: bool,
+    /// Go on although the newest bundle names another organisation, or accounts of which this configuration has none.
+    #[arg(long)]
+    accept_estate: bool,
+    /// Put starts off by up to this, such as 5m, instead of [service] jitter; by an amount that follows from scope and
+    /// slot.
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    jitter: Option<u32>,
     /// A file that says what time it is, such as 2026-07-01T02:00:05Z: to live through a quarter in minutes. Every
     /// bundle says so.
     #[cfg(feature = "demo")]
@@ -41,8 +53,22 @@ pub(super) struct HealthArguments {
     ready: bool,
 }
 
+/// `0s`, `30s`, `5m` or `1h`, in seconds.
+fn seconds(text: &str) -> Result<u32, String> {
+    let seconds = milliseconds(text).and_then(|ms| u32::try_from(ms / 1000).ok());
+    seconds.ok_or_else(|| "expected a duration such as 0s, 30s, 5m or 1h".to_owned())
+}
+
+/// The collector of traces that the configuration names. What is wrong with the file is said when it is read again.
+pub(super) fn collector(arguments: &Arguments) -> Option<String> {
+    Loaded::read(&arguments.config).ok()?.config.service.otlp_endpoint
+}
+
 pub(super) fn run(arguments: Arguments) -> Result<u8, Failed> {
-    let loaded = Loaded::read(&arguments.config)?;
+    let mut loaded = Loaded::read(&arguments.config)?;
+    if let Some(jitter) = arguments.jitter {
+        loaded.config.service.jitter_seconds = jitter;
+    }
     // One thread: the service waits for AWS and for the clock; what blocks has threads of its own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     #[cfg(feature = "demo")]
@@ -52,7 +78,13 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failed> {
     };
     #[cfg(not(feature = "demo"))]
     let time = Time::system();
-    let served = runtime.block_on(daemon::serve(loaded, arguments.profile, time));
+    let options = Options {
+        profile: arguments.profile,
+        time,
+        bucket: if arguments.accept_bucket { BucketRules::Overridden } else { BucketRules::Demanded },
+        estate: if arguments.accept_estate { EstateRules::Overridden } else { EstateRules::Demanded },
+    };
+    let served = runtime.block_on(daemon::serve(loaded, options));
     // A blocked write to the store does not hold up the end: it is finished at the next start.
     runtime.shutdown_background();
     match served {
@@ -61,6 +93,15 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failed> {
         Err(ServiceError::Collect(error)) => Err(error.into()),
         Err(error @ ServiceError::Listen { .. }) => {
             Err(Failed::new(INTERNAL, error).hint("give [service] listen another port"))
+        }
+        Err(ServiceError::Hook(error)) => {
+            let hint = match error {
+                HookError::Tls(_) => "check AWS_CA_BUNDLE and [aws] ca_bundle",
+                _ => {
+                    "the secret of a notification is in a file or in a variable; paths are relative to the configuration"
+                }
+            };
+            Err(Failed::new(USAGE, error).hint(hint))
         }
         Err(error) => Err(Failed::new(INTERNAL, error)),
     }

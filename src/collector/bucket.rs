@@ -16,8 +16,9 @@ use evidenced_core::shape::Shapes;
 use evidenced_core::source::Account;
 use serde_json::Value;
 
-use super::{CollectError, Loaded, TargetsError};
-use crate::aws::{self, AwsSource};
+use super::{CollectError, Loaded};
+use crate::aws::{self, AwsSource, Caller};
+use crate::preflight;
 
 /// Whether a bucket that is not as it should be is written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,15 +36,21 @@ pub(crate) struct Asked {
     bucket: String,
     document: Vec<u8>,
     unanswered: Option<String>,
+    /// The owner in whose name every question was denied.
+    denied_to: Option<String>,
     findings: Vec<Finding>,
 }
 
-/// Asks the bucket of a configuration, with the caller's own credentials; none where the store is a folder.
-pub(crate) async fn ask(loaded: &Loaded, settings: &aws::Settings) -> Result<Option<Asked>, CollectError> {
+/// Asks the bucket of a configuration, with the credentials of the caller; none where the store is a folder.
+pub(crate) async fn ask(
+    loaded: &Loaded,
+    settings: &aws::Settings,
+    caller: Result<Caller, CollectError>,
+) -> Result<Option<Asked>, CollectError> {
     let config::Store::S3(store) = &loaded.config.store else { return Ok(None) };
     let shapes = Shapes::embedded()?;
-    // The endpoint of the store is that of S3 alone.
-    let caller = AwsSource::new(settings.clone()).await?.caller().await.map_err(TargetsError::Caller)?;
+    // The endpoint of the store is that of S3 alone, so the caller was asked elsewhere.
+    let caller = caller?;
     let source = AwsSource::new(aws::Settings {
         accounts: BTreeMap::from([(caller.account.clone(), None)]),
         // Five calls in a row: a store that is down must not hold up the run.
@@ -65,18 +72,45 @@ pub(crate) async fn ask(loaded: &Loaded, settings: &aws::Settings) -> Result<Opt
     };
     let about = about_store(&region, &store.bucket, store.expected_owner.as_deref());
     let collected = collect_about(&context, cell, vec![about]).await;
+    preflight::clock(source.clock())?;
     let parsed: Option<Value> =
         collected.document.as_deref().and_then(|document| serde_json::from_slice(document).ok());
     let (Some(document), Some(value)) = (collected.document, parsed) else {
         let why = collected.reason.unwrap_or_else(|| collected.status.word().to_owned());
         return Err(CollectError::BucketSilent { bucket: store.bucket.clone(), why });
     };
+    let denied = store.expected_owner.clone().filter(|_| bucket::is_denied_throughout(&value));
     Ok(Some(Asked {
         bucket: store.bucket.clone(),
+        denied_to: denied,
         unanswered: bucket::unanswered(&value),
         findings: bucket::judge(&caller.partition, &store.bucket, &Answers::of(&value)),
         document,
     }))
+}
+
+/// Whether the store may be written to now: false where nobody could say, an error where it must not be.
+pub(crate) async fn is_good(
+    loaded: &Loaded,
+    settings: &aws::Settings,
+    caller: Result<Caller, CollectError>,
+    rules: BucketRules,
+) -> Result<bool, CollectError> {
+    let judged = match ask(loaded, settings, caller).await {
+        Ok(asked) => asked.map_or(Ok(Vec::new()), |asked| asked.judged(rules)),
+        Err(error) => Err(error),
+    };
+    match judged {
+        Ok(_) => Ok(true),
+        Err(
+            error @ (CollectError::Bucket { .. } | CollectError::BucketOwner { .. } | CollectError::Clock(_)),
+        ) => Err(error),
+        Err(error) => {
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::error!(%error, source, "the bucket was not asked: nothing is written into it yet");
+            Ok(false)
+        }
+    }
 }
 
 impl Asked {
@@ -95,6 +129,9 @@ impl Asked {
         let bucket = &self.bucket;
         if let Some(why) = &self.unanswered {
             return Err(CollectError::BucketSilent { bucket: bucket.clone(), why: why.clone() });
+        }
+        if let Some(expected) = &self.denied_to {
+            return Err(CollectError::BucketOwner { bucket: bucket.clone(), expected: expected.clone() });
         }
         for Finding { rule, severity, found, remedy } in &self.findings {
             if *severity == Severity::Warning || rules == BucketRules::Overridden {

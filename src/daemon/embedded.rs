@@ -17,6 +17,8 @@ pub(crate) struct Waiting {
     pub(crate) bundles: usize,
     /// Age of the oldest one's slot, in seconds.
     pub(crate) oldest: i64,
+    /// Timestamps that nobody gave yet.
+    pub(crate) tokens: usize,
 }
 
 impl Waiting {
@@ -98,7 +100,7 @@ mod tests {
             coverage: 0.5,
             ..RunNumbers::default()
         };
-        let waiting = Some(Waiting { bundles: 1, oldest: 7200 });
+        let waiting = Some(Waiting { bundles: 1, oldest: 7200, tokens: 0 });
         let line: Value = serde_json::from_str(&stored("prod", &id, &run, 3, waiting)).unwrap();
         let directive = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(line["_aws"]["Timestamp"], 1_790_000_000_000_i64);
@@ -119,7 +121,7 @@ mod tests {
     #[test]
     fn a_failed_attempt_tells_what_waits_and_never_that_something_was_stored() {
         let id = BagId::parse("evidence-prod-20261122T020000Z").unwrap();
-        let waiting = Waiting { bundles: 2, oldest: 90_000 };
+        let waiting = Waiting { bundles: 2, oldest: 90_000, tokens: 0 };
         let line = |waiting| -> Value {
             serde_json::from_str(&failed("prod", &id, 1_790_000_000, waiting)).unwrap()
         };

@@ -47,6 +47,12 @@ struct Service {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct HookEnd {
+    event: String,
+    outcome: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Build {
     version: String,
 }
@@ -83,10 +89,14 @@ pub(crate) struct Metrics {
     spool_bundles: Number,
     /// Bundles whose timestamp is still to be fetched.
     tokens_pending: Number,
+    /// Free space of the spool's file system, and what a run is taken to need.
+    pub(crate) spool_free: Number,
+    pub(crate) spool_needed: Number,
     /// Leaves of the log.
     pub(crate) log_size: Number,
     /// 1 while a lease is held.
     pub(crate) lease_held: Number,
+    hooks: Family<HookEnd, Counter>,
     gaps: Family<New, Number>,
     last_success: Number,
     duration: Fraction,
@@ -124,6 +134,9 @@ impl Metrics {
             spool_oldest Number, "spool_oldest_seconds", "Age of the oldest sealed bundle that the store lacks";
             spool_bundles Number, "spool_bundles", "Sealed bundles that the store lacks";
             tokens_pending Number, "tokens_pending", "Bundles whose timestamp is still to be fetched";
+            spool_free Number, "spool_free_bytes", "Free space of the spool";
+            spool_needed Number, "spool_needed_bytes", "What a run is taken to need of the spool";
+            hooks Family<HookEnd, Counter>, "hooks", "Notifications by event and outcome";
             log_size Number, "log_size", "Leaves of the log";
             last_success Number, "run_last_success_timestamp_seconds", "When a run last reached the store";
             duration Fraction, "run_duration_seconds", "How long the last run took";
@@ -145,6 +158,9 @@ impl Metrics {
             spool_oldest,
             spool_bundles,
             tokens_pending,
+            spool_free,
+            spool_needed,
+            hooks,
             log_size,
             lease_held,
             gaps,
@@ -181,6 +197,12 @@ impl Metrics {
     /// A slot is in the store and in the log.
     pub(crate) fn reached(&self, now: i64) {
         self.last_success.set(now);
+    }
+
+    /// A notification was made, or was not.
+    pub(crate) fn told(&self, event: &str, outcome: &str) {
+        let (event, outcome) = (event.to_owned(), outcome.to_owned());
+        self.hooks.get_or_create(&HookEnd { event, outcome }).inc();
     }
 
     /// What waits in the spool.
@@ -220,6 +242,7 @@ mod tests {
         metrics.asked("ec2", "DescribeVpcs", "ok", 0);
         metrics.asked("ec2", "DescribeVpcs", "503", 1);
         metrics.slots_missed.inc();
+        metrics.told("failure", "ok");
         metrics.next_slot.set(1_790_000_000);
         metrics.ran(&RunNumbers {
             result: "partial",
@@ -240,6 +263,8 @@ mod tests {
             "evidenced_spool_oldest_seconds 0",
             "evidenced_spool_bundles 0",
             "evidenced_tokens_pending 0",
+            "evidenced_spool_free_bytes 0",
+            "evidenced_hooks_total{event=\"failure\",outcome=\"ok\"} 1",
             "evidenced_log_size 0",
             "evidenced_run_last_success_timestamp_seconds 1780000000",
             "evidenced_run_duration_seconds 1.5",

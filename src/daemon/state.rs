@@ -18,6 +18,8 @@ pub(crate) struct State {
     /// Of the machine, not of the clock, which may be set.
     pulse: Mutex<Instant>,
     ready: Mutex<Result<(), String>>,
+    /// Whether the spool has room for a run.
+    room: Mutex<Result<(), String>>,
     asked: AtomicBool,
     /// Wakes the loop: something was asked for, or a slot fell due.
     pub(crate) wake: Notify,
@@ -30,6 +32,7 @@ impl State {
             metrics: Arc::new(Metrics::new(version)),
             pulse: Mutex::new(Instant::now()),
             ready: Mutex::new(Err("the store was not reached yet".to_owned())),
+            room: Mutex::new(Ok(())),
             asked: AtomicBool::new(false),
             wake: Notify::new(),
         }
@@ -49,13 +52,18 @@ impl State {
         Ok(())
     }
 
-    /// Whether evidence could be stored when that was last tried.
+    /// Whether evidence could be stored when that was last tried, and there is room for more.
     pub(crate) fn ready(&self) -> Result<(), String> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         self.ready.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn set_ready(&self, ready: Result<(), String>) {
         *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = ready;
+    }
+
+    pub(crate) fn set_room(&self, room: Result<(), String>) {
+        *self.room.lock().unwrap_or_else(PoisonError::into_inner) = room;
     }
 
     /// Asks for an extra run; false when one is asked for already.

@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use evidenced_bundle::BagId;
+use evidenced_bundle::run::RunSummary;
 use evidenced_bundle::store::{LogStore, Replacement, StoreError};
 use evidenced_core::moment;
 use serde::{Deserialize, Serialize};
 
 use super::metrics::RunNumbers;
-use crate::collector::Stored;
+use crate::publish::Published;
 
 /// Slots that are kept on the page.
 const ENTRIES: usize = 100;
@@ -63,18 +64,19 @@ pub(crate) struct Page {
 
 impl Entry {
     /// A bundle that is in the store.
-    pub(crate) fn of(stored: &Stored) -> Self {
+    pub(crate) fn of(published: &Published) -> Self {
         Self {
-            id: stored.published.id.to_string(),
-            status: stored.snapshot.status().to_owned(),
-            log_index: stored.published.leaf.as_ref().map(|leaf| leaf.index),
-            sha256: Some(stored.sha256.to_string()),
-            bytes: Some(stored.bytes),
-            gaps: stored.snapshot.open_gaps().count().try_into().unwrap_or(u64::MAX),
+            id: published.id.to_string(),
+            status: published.run.status.word().to_owned(),
+            log_index: published.leaf.as_ref().map(|leaf| leaf.index),
+            sha256: Some(published.sha256.to_string()),
+            bytes: Some(published.bytes),
+            gaps: published.run.gaps.len().try_into().unwrap_or(u64::MAX),
         }
     }
 
-    fn missed(id: &BagId) -> Self {
+    /// A slot that nobody collected.
+    pub(crate) fn missed(id: &BagId) -> Self {
         let status = "missed".to_owned();
         Self { id: id.to_string(), status, log_index: None, sha256: None, bytes: None, gaps: 0 }
     }
@@ -86,9 +88,8 @@ pub(crate) fn key(scope: &str) -> String {
 }
 
 /// The open gaps of a run, as `account/region/item`.
-pub(crate) fn open_gaps(stored: &Stored) -> BTreeSet<String> {
-    let gaps = stored.snapshot.open_gaps().take(GAPS);
-    gaps.map(|row| format!("{}/{}/{}", row.account, row.region, row.item)).collect()
+pub(crate) fn open_gaps(run: &RunSummary) -> BTreeSet<String> {
+    run.gaps.iter().take(GAPS).map(|gap| format!("{}/{}/{}", gap.account, gap.region, gap.item)).collect()
 }
 
 /// How many gaps the run before did not have, and how many it had.
@@ -99,36 +100,34 @@ pub(crate) fn new_and_old(before: &BTreeSet<String>, open: &BTreeSet<String>) ->
 }
 
 /// What a run ended with, as numbers.
-pub(crate) fn numbers(stored: &Stored, took: Duration, now: i64, gaps: (i64, i64)) -> RunNumbers {
-    let mut cells: BTreeMap<&'static str, i64> = BTreeMap::new();
-    for row in &stored.snapshot.rows {
-        *cells.entry(row.status.word()).or_insert(0) += 1;
-    }
+pub(crate) fn numbers(published: &Published, took: Duration, now: i64, gaps: (i64, i64)) -> RunNumbers {
+    let count = |count: &u64| i64::try_from(*count).unwrap_or(i64::MAX);
+    let cells: BTreeMap<&'static str, i64> =
+        published.run.cells.iter().map(|(word, cells)| (*word, count(cells))).collect();
     let of = |word: &str| cells.get(word).copied().unwrap_or(0);
     let whole = of("complete") + of("not-enabled") + of("not-offered");
     let planned = whole + of("partial") + of("denied") + of("failed");
     let share = |part: i64| f64::from(i32::try_from(part).unwrap_or(i32::MAX));
     RunNumbers {
-        result: if stored.snapshot.open_gaps().next().is_some() { "partial" } else { "complete" },
+        result: published.run.status.word(),
         ended: now,
         seconds: took.as_secs_f64(),
         gaps,
         coverage: if planned == 0 { 1.0 } else { share(whole) / share(planned) },
         cells,
-        bytes: i64::try_from(stored.bytes).unwrap_or(i64::MAX),
+        bytes: i64::try_from(published.bytes).unwrap_or(i64::MAX),
     }
 }
 
-/// Adds bundles to the page, newest first; gives the open gaps that the page had, where there was one.
+/// Adds bundles to the page, newest first; gives the open gaps that the page had, where there was one. Without a run
+/// among the bundles the page keeps its gaps.
 pub(crate) fn write(
     store: &dyn LogStore,
     about: &About,
-    missed: &[BagId],
-    entry: Entry,
-    open: &BTreeSet<String>,
+    fresh: &[Entry],
+    open: Option<&BTreeSet<String>>,
 ) -> Result<Option<BTreeSet<String>>, StoreError> {
     let key = key(&about.scope);
-    let fresh: Vec<Entry> = std::iter::once(entry).chain(missed.iter().rev().map(Entry::missed)).collect();
     for _ in 0..ATTEMPTS {
         let (before, version) = match store.get(&key)? {
             Some((bytes, version)) => (serde_json::from_slice::<Page>(&bytes).ok(), Some(version)),
@@ -143,7 +142,7 @@ pub(crate) fn write(
             version: env!("CARGO_PKG_VERSION").to_owned(),
             written_at: moment::seconds(about.at),
             next_slot: moment::seconds(about.next),
-            open_gaps: open.clone(),
+            open_gaps: open.or(gaps.as_ref()).cloned().unwrap_or_default(),
             bundles: fresh.iter().cloned().chain(old).take(ENTRIES).collect(),
         };
         let text =
@@ -179,9 +178,11 @@ mod tests {
                 gaps: 0,
             };
             let gap = |day: i64| BTreeSet::from([format!("111122223333/eu-west-1/item-{day}")]);
-            let before = write(&store, &about, &[], entry.clone(), &gap(day)).unwrap();
+            let entry = [entry];
+            let before = write(&store, &about, &entry, Some(&gap(day))).unwrap();
             assert_eq!(before, (day > 1).then(|| gap(day - 1)));
-            write(&store, &about, &[], entry, &gap(day)).unwrap();
+            // Without a run the gaps stay.
+            write(&store, &about, &entry, None).unwrap();
         }
         let (bytes, _) = store.get("status/prod.json").unwrap().unwrap();
         let page: Page = serde_json::from_slice(&bytes).unwrap();
@@ -196,8 +197,7 @@ mod tests {
             )
             .unwrap();
         let about = About { scope: "prod".to_owned(), schedule: "0 2 * * *".to_owned(), next: 1, at: 0 };
-        let none = BTreeSet::new();
-        assert_eq!(write(&store, &about, &[], page.bundles[0].clone(), &none).unwrap(), None);
+        assert_eq!(write(&store, &about, &page.bundles[..1], None).unwrap(), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use rustix::fs::Access;
 
 use super::{Line, World, chain};
 use crate::collector::{self, CollectError};
+use crate::preflight;
 use crate::publish;
 use crate::signer;
 use crate::store;
@@ -23,7 +24,8 @@ pub(super) async fn bucket(world: &World<'_>) -> Vec<Line> {
         return vec![Line::skipped(CHECK, "the store is a folder")];
     };
     let name = &s3.bucket;
-    let asked = match collector::ask_bucket(world.loaded, &world.settings).await {
+    let caller = preflight::knock(&world.settings).await.unwrap_or_else(|error| Err(error.into()));
+    let asked = match collector::ask_bucket(world.loaded, &world.settings, caller).await {
         Ok(Some(asked)) => asked,
         Ok(None) => return vec![Line::skipped(CHECK, "the store is a folder")],
         Err(error) => {

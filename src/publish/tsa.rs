@@ -9,16 +9,13 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use aws_smithy_http_client::Connector;
-use aws_smithy_runtime_api::client::http::HttpConnector as _;
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_types::body::SdkBody;
 use evidenced_bundle::timestamp::{
     Authorities, Nonce, REQUEST_TYPE, RESPONSE_BYTES, RESPONSE_TYPE, TimestampError, request, stated_time,
     verify,
 };
 use evidenced_bundle::{Digest, UtcSecond};
-use futures_util::future::poll_fn;
-use http_body::Body as _;
+
+use crate::post::{PostError, post};
 
 /// For one authority, from the connection to the last byte of its answer.
 const EXCHANGE: Duration = Duration::from_secs(20);
@@ -28,18 +25,14 @@ const EXCHANGE: Duration = Duration::from_secs(20);
 pub(crate) enum TsaError {
     #[error("the system gave no randomness: {0}")]
     Randomness(getrandom::Error),
-    #[error("the URL cannot be asked: {0}")]
-    Url(String),
-    #[error("no answer")]
-    Transport(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Post(#[from] PostError),
     #[error("no answer within {} s", EXCHANGE.as_secs())]
     TimedOut,
     #[error("answered with status {0}")]
     Status(u16),
     #[error("answered with content of type {0:?}, expected {RESPONSE_TYPE}")]
     ContentType(String),
-    #[error("answered with more than {RESPONSE_BYTES} bytes")]
-    TooLong,
     #[error("the answer is refused")]
     Refused(#[from] TimestampError),
 }
@@ -132,33 +125,17 @@ impl TimestampClient {
     }
 
     async fn exchange(&self, url: &str, body: Vec<u8>) -> Result<Vec<u8>, TsaError> {
-        let mut request = HttpRequest::new(SdkBody::from(body));
-        let wrong = |error: &dyn std::error::Error| TsaError::Url(error.to_string());
-        request.set_method("POST").map_err(|error| wrong(&error))?;
-        request.set_uri(url).map_err(|error| wrong(&error))?;
-        request.headers_mut().insert("content-type", REQUEST_TYPE);
-        request.headers_mut().insert("accept", RESPONSE_TYPE);
-        let response =
-            self.connector.call(request).await.map_err(|error| TsaError::Transport(error.into()))?;
-        let status = response.status().as_u16();
-        if status != 200 {
-            return Err(TsaError::Status(status));
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let headers = [header("content-type", REQUEST_TYPE), header("accept", RESPONSE_TYPE)];
+        let answer = post(&self.connector, url, &headers, body, RESPONSE_BYTES).await?;
+        if answer.status != 200 {
+            return Err(TsaError::Status(answer.status));
         }
-        let found = response.headers().get("content-type").unwrap_or_default().to_owned();
+        let found = answer.content_type;
         if !found.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(RESPONSE_TYPE)) {
             return Err(TsaError::ContentType(found));
         }
-        let mut body = response.into_body();
-        let mut bytes = Vec::new();
-        while let Some(frame) = poll_fn(|context| std::pin::Pin::new(&mut body).poll_frame(context)).await {
-            let frame = frame.map_err(TsaError::Transport)?;
-            let Ok(chunk) = frame.into_data() else { continue };
-            if bytes.len() + chunk.len() > RESPONSE_BYTES {
-                return Err(TsaError::TooLong);
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(bytes)
+        Ok(answer.body)
     }
 }
 
