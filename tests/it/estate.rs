@@ -98,8 +98,13 @@ impl Estate {
 
     /// A command with this estate's credentials and nothing else of the machine's AWS settings.
     pub(crate) fn command(&self) -> Command {
+        self.command_of(PROGRAM)
+    }
+
+    /// The same of another program, such as one that starts ours.
+    pub(crate) fn command_of(&self, program: &str) -> Command {
         let credentials: Credentials = simcloud::credentials(&self.config);
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
             command.env_remove(name);
         }

@@ -18,7 +18,7 @@ const DAY: i64 = 86_400;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Looks again and again, until there is an answer or the patience is over.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -29,12 +29,12 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Writes `<name>.toml`: the estate's configuration with the log, and a service of its own port and spool.
-fn configure(estate: &Estate, name: &str, port: u16, service: &str) {
+pub(crate) fn configure(estate: &Estate, name: &str, port: u16, service: &str) {
     let signing = "log_key = \"file:keys/log.key.pem\"\ntrust_root = \"trust\"\n";
     estate.write_configuration(
         "test",
@@ -47,7 +47,7 @@ fn configure(estate: &Estate, name: &str, port: u16, service: &str) {
 }
 
 /// An estate whose trust root also is outside of the store.
-fn estate(config: Config) -> Estate {
+pub(crate) fn estate(config: Config) -> Estate {
     let estate = Estate::new(config, "");
     fs::create_dir(estate.path("trust")).unwrap();
     for file in fs::read_dir(estate.path("store/trust")).unwrap().map(|file| file.unwrap()) {
@@ -63,26 +63,37 @@ fn slow(milliseconds: u64) -> Config {
     Config { faults: vec![fault], ..one_account() }
 }
 
-struct Service {
+pub(crate) struct Service {
     child: Child,
     port: u16,
     name: String,
     said: PathBuf,
-    printed: PathBuf,
+    pub(crate) printed: PathBuf,
 }
 
 impl Service {
-    fn start(estate: &Estate, name: &str, port: u16) -> Self {
+    pub(crate) fn start(estate: &Estate, name: &str, port: u16) -> Self {
+        Self::start_with(estate, name, port, |_| {})
+    }
+
+    /// With more arguments or variables.
+    pub(crate) fn start_with(
+        estate: &Estate,
+        name: &str,
+        port: u16,
+        more: impl FnOnce(&mut Command),
+    ) -> Self {
         let (said, printed) = (estate.path(&format!("{name}.log")), estate.path(&format!("{name}.out")));
         let append = |path: &Path| fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
         let mut command = estate.command();
         command.args(["-v", "--log-format", "json", "run", "-c", &format!("{name}.toml")]);
+        more(&mut command);
         let child =
             command.stdout(append(&printed)).stderr(append(&said)).stdin(Stdio::null()).spawn().unwrap();
         Self { child, port, name: name.to_owned(), said, printed }
     }
 
-    fn ask(&self, method: &str, path: &str) -> Option<(u16, String)> {
+    pub(crate) fn ask(&self, method: &str, path: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         write!(stream, "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", self.port).ok()?;
@@ -92,41 +103,41 @@ impl Service {
         Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
     }
 
-    fn metric(&self, name: &str) -> Option<f64> {
+    pub(crate) fn metric(&self, name: &str) -> Option<f64> {
         let (_, text) = self.ask("GET", "/metrics")?;
         let line =
             text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
         line?.parse().ok()
     }
 
-    fn until_metric(&self, name: &str, value: f64) {
+    pub(crate) fn until_metric(&self, name: &str, value: f64) {
         let what = format!("{name} {value} of {}: {}", self.name, self.log());
         until(&what, || self.metric(name).filter(|found| (found - value).abs() < 0.001));
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.said).unwrap()
     }
 
-    fn until_said(&self, words: &str) {
+    pub(crate) fn until_said(&self, words: &str) {
         until(words, || self.log().contains(words).then_some(()));
     }
 
-    fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
-    fn end(&mut self) -> ExitStatus {
+    pub(crate) fn end(&mut self) -> ExitStatus {
         until(&format!("the end of {}", self.name), || self.child.try_wait().unwrap())
     }
 
-    fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         self.signal("-TERM");
         assert_eq!(self.end().code(), Some(0), "{}", self.log());
     }
 
-    fn health(&self, estate: &Estate, more: &[&str]) -> Option<i32> {
+    pub(crate) fn health(&self, estate: &Estate, more: &[&str]) -> Option<i32> {
         let config = format!("{}.toml", self.name);
         estate.command().args(["health", "-c", &config]).args(more).output().unwrap().status.code()
     }
@@ -141,17 +152,17 @@ impl Drop for Service {
     }
 }
 
-fn page(estate: &Estate) -> Option<Value> {
+pub(crate) fn page(estate: &Estate) -> Option<Value> {
     serde_json::from_slice(&fs::read(estate.path("store/status/test.json")).ok()?).ok()
 }
 
 /// Leaves of the log, by the newest checkpoint.
-fn leaves(estate: &Estate) -> u64 {
+pub(crate) fn leaves(estate: &Estate) -> u64 {
     let checkpoint = fs::read_to_string(estate.path("store/log/checkpoint")).unwrap();
     checkpoint.lines().nth(1).unwrap().parse().unwrap()
 }
 
-fn zips(folder: &Path) -> usize {
+pub(crate) fn zips(folder: &Path) -> usize {
     let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
     entries
         .map(|path| {
@@ -165,7 +176,7 @@ fn zips(folder: &Path) -> usize {
 }
 
 /// The whole store is genuine, and every slot of it has one bundle and one leaf.
-fn whole(estate: &Estate, bundles: u64) {
+pub(crate) fn whole(estate: &Estate, bundles: u64) {
     assert_eq!(leaves(estate), bundles);
     assert_eq!(u64::try_from(zips(&estate.path("store/bundles"))).unwrap(), bundles);
     let (code, said) = verify(estate, &estate.path("store"), &["--undated"]);
@@ -179,7 +190,7 @@ fn fence(estate: &Estate, unix: i64) -> Value {
 }
 
 /// Extra runs have their second in their name: the next one needs another second.
-fn next_second() {
+pub(crate) fn next_second() {
     let second = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let now = second();
     until("the next second", || (second() > now).then_some(()));
@@ -352,9 +363,18 @@ fn what_the_store_did_not_take_waits_in_its_order_and_is_collected_once() {
     fs::remove_file(estate.path("store")).unwrap();
     fs::rename(estate.path("away"), estate.path("store")).unwrap();
     assert_eq!(service.ask("POST", "/run").unwrap().0, 202);
-    service.until_metric("evidenced_runs_total{result=\"complete\"}", 1.0);
+    // The three that waited, and the extra run: each is counted, printed and on the page.
+    service.until_metric("evidenced_runs_total{result=\"complete\"}", 4.0);
     service.until_metric("evidenced_spool_bundles", 0.0);
     assert_eq!(service.health(&estate, &["--ready"]), Some(0));
+    let listed = page(&estate).unwrap()["bundles"].as_array().unwrap().clone();
+    assert_eq!(listed.len(), 4);
+    let printed = fs::read_to_string(&service.printed).unwrap();
+    let lines = printed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let stored: Vec<Value> = lines.filter(|line| line["Stored"] == 1).collect();
+    let runs: Vec<&Value> = stored.iter().map(|line| &line["run"]).collect();
+    let newest_first: Vec<&Value> = listed.iter().rev().map(|entry| &entry["id"]).collect();
+    assert_eq!(runs, newest_first);
     service.stop();
     assert_eq!(fingerprint(&estate).len(), 64);
     assert_eq!(fs::read(bundle(&estate, due() - DAY)).unwrap(), before);
