@@ -1,7 +1,7 @@
 //! Makes the report of an unpacked bag for tests of its pages: `report-pages BAG OUT [ROWS]`.
 //!
-//! The findings are made anew from the documents, under the configuration of the bag; ROWS is how many one page
-//! holds. Writes the pages below OUT and prints their paths.
+//! Findings that the bag holds are taken as they are; else they are made from its documents, under its configuration.
+//! ROWS is how many one page holds. Writes the pages below OUT and prints their paths.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -9,7 +9,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
-use evidenced_core::assessment::{Assessment, CheckRecord};
+use evidenced_core::assessment::{Assessment, CHECKS, CheckRecord};
 use evidenced_core::exceptions::{Exception, Exceptions};
 use evidenced_core::facts::Facts;
 use evidenced_core::item::GLOBAL;
@@ -26,14 +26,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = arguments.next().ok_or(usage)?;
     let most = arguments.next().map_or(Ok(report::ROWS_OF_A_PAGE), |it| it.parse())?;
     let mut files = BTreeMap::new();
-    let mut names = vec!["run", "plan", "config", "summary", "catalogue", "changes"];
-    names.retain(|name| Path::new(&bag).join(format!("data/{name}.json")).exists());
-    for name in names {
-        let path = format!("data/{name}.json");
-        files.insert(path.clone(), fs::read(Path::new(&bag).join(path))?);
-    }
+    small(Path::new(&bag), Path::new("data"), &mut files)?;
     let facts = Facts::read(&files)?;
-    let (assessment, drawings) = assessed(Path::new(&bag), &facts)?;
+    let (mut assessment, drawings) = assessed(Path::new(&bag), &facts)?;
+    if files.contains_key(CHECKS) {
+        assessment = Assessment::read(&files)?;
+    }
     for (path, bytes) in report::pages_of(&facts, &assessment, &drawings, most)? {
         let path = Path::new(&out).join(path);
         if let Some(folder) = path.parent() {
@@ -41,6 +39,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         fs::write(&path, bytes)?;
         writeln!(std::io::stdout(), "{}", path.display())?;
+    }
+    Ok(())
+}
+
+/// Every file but the evidence.
+fn small(bag: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) -> Result<(), Box<dyn Error>> {
+    for entry in fs::read_dir(bag.join(folder))? {
+        let path = folder.join(entry?.file_name());
+        if !bag.join(&path).is_dir() {
+            files.insert(path.display().to_string(), fs::read(bag.join(&path))?);
+        } else if !path.ends_with("evidence") && !path.ends_with("raw") {
+            small(bag, &path, files)?;
+        }
     }
     Ok(())
 }

@@ -60,7 +60,10 @@ if (tools) {
     found.value = narrowed || verdicts.size < 5 ? `${count} shown` : "";
   };
   let waiting;
-  tools.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(filter, 120); });
+  all("input", tools).forEach((input) => input.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(filter, 120);
+  }));
   tools.addEventListener("submit", (event) => { event.preventDefault(); filter(); });
   tools.hidden = false;
 }
