@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../config/policies").canonicalize()?;
+    // Relative to this package: a checkout, and what was built of it, may move.
+    let root = Path::new("../../config/policies");
     let mut text = String::new();
     for (name, folder, ending) in
         [("CHECKS", "", "rego"), ("LIBRARY", "lib", "rego"), ("LISTS", "data", "json")]
@@ -18,8 +19,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let folder = root.join(folder);
         writeln!(text, "pub(super) static {name}: &[(&str, &str)] = &[")?;
         for (stem, path) in files(&folder, ending)? {
-            let path = path.display().to_string();
-            writeln!(text, "    ({stem:?}, include_str!({path:?})),")?;
+            let path = format!("/{}", path.display());
+            writeln!(text, "    ({stem:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?}))),")?;
         }
         writeln!(text, "];")?;
         // The folder: a file that is added or removed is seen too.
