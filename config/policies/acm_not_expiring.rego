@@ -37,6 +37,8 @@ package evidenced.checks.acm_not_expiring
 
 listed := data.lib.evidence.entries("acm.certificates", "ListCertificates", "CertificateSummaryList")
 
+described contains certificate.value.CertificateArn if some certificate in certificates
+
 subjects contains summary.value.CertificateArn if some summary in listed
 
 certificates := [{"at": concat("", [call.at, "/output/Certificate"]), "value": certificate} |
@@ -71,7 +73,7 @@ findings contains finding if {
 # Listed, and gone when it was described, or not described at all.
 findings contains finding if {
 	some summary in listed
-	not summary.value.CertificateArn in {certificate.value.CertificateArn | some certificate in certificates}
+	not summary.value.CertificateArn in described
 	finding := {"subject": summary.value.CertificateArn, "status": "unknown", "reason": "was listed and not described"}
 }
 

@@ -4,13 +4,13 @@
 #   What each web ACL protects is asked for load balancers by type. Internal ones are reported and do not fail;
 #   network and gateway load balancers carry none.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: high
 #   criteria: [CC6.6]
 #   inputs:
 #     elb.load-balancers:
-#       DescribeLoadBalancers: [LoadBalancers.LoadBalancerArn, LoadBalancers.Type, LoadBalancers.Scheme, LoadBalancers.LoadBalancerName]
+#       DescribeLoadBalancers: [LoadBalancers.LoadBalancerArn, LoadBalancers.Type, LoadBalancers.LoadBalancerName]
 #     waf.web-acls:
 #       ListWebACLs: [WebACLs.ARN]
 #       ListResourcesForWebACL: resolved
@@ -63,6 +63,7 @@ exempt(balancer) if {
 
 findings contains finding if {
 	some balancer in bare
+	balancer.value.Scheme
 	not exempt(balancer.value)
 	count(silent) == 0
 	finding := {
@@ -81,6 +82,18 @@ findings contains finding if {
 		"subject": balancer.value.LoadBalancerArn,
 		"status": "unknown",
 		"reason": concat(" ", ["what", acl.ARN, "protects could not be read"]),
+		"pointers": [balancer.at],
+	}
+}
+
+# Gateway load balancers have no scheme; an application load balancer without one cannot be judged.
+findings contains finding if {
+	some balancer in bare
+	not balancer.value.Scheme
+	finding := {
+		"subject": balancer.value.LoadBalancerArn,
+		"status": "unknown",
+		"reason": "has no web ACL and does not say whether it faces the internet",
 		"pointers": [balancer.at],
 	}
 }

@@ -4,7 +4,7 @@
 #   The seven managed rules of the guide, recognised by what they run and not by their name, active in the
 #   region and with the guide's parameters.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: medium
 #   criteria: [CC7.2]
@@ -49,14 +49,22 @@ findings contains finding if {
 	some rule in active(wanted.identifier)
 	given := json.unmarshal(object.get(rule.value, "InputParameters", "{}"))
 	value := object.get(given, wanted.name, "not set")
-	replace(shown(value), " ", "") != replace(wanted.value, " ", "")
+	parts(shown(value)) != parts(wanted.value)
 	why := concat("", [rule.value.ConfigRuleName, " has ", wanted.name, " ", shown(value), ", not ", wanted.value])
 	finding := found(wanted.identifier, why, [rule.at])
 }
 
+# A list of values, in whatever order and with whatever blanks.
+parts(text) := {part | some part in split(replace(text, " ", ""), ",")}
+
 shown(value) := value if is_string(value)
 
 shown(value) := format_int(value, 10) if is_number(value)
+
+shown(value) := "what is neither text nor a number" if {
+	not is_string(value)
+	not is_number(value)
+}
 
 found(identifier, why, pointers) := {
 	"subject": identifier,

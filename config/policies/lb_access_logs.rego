@@ -20,11 +20,13 @@ package evidenced.checks.lb_access_logs
 
 subjects contains balancer.value.LoadBalancerArn if some balancer in data.lib.listeners.balancers
 
-attributes(balancer) := [call |
+attributes(balancer) := object.get(answers, balancer, [])
+
+answers := {balancer: [call] |
 	some call in data.lib.evidence.calls("elb.load-balancers", "DescribeLoadBalancerAttributes")
-	call.value.parameters.LoadBalancerArn == balancer
 	call.value.output.Attributes
-]
+	balancer := call.value.parameters.LoadBalancerArn
+}
 
 logged(balancer) if {
 	some call in attributes(balancer)

@@ -5,14 +5,14 @@
 #   speaks it. One forward fails the load balancer, whatever its other rules do. A load balancer without an HTTP
 #   listener passes.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: high
 #   criteria: [CC6.7]
 #   inputs:
 #     elb.load-balancers:
 #       DescribeLoadBalancers: [LoadBalancers.LoadBalancerArn, LoadBalancers.Type]
-#       DescribeListeners: [Listeners.ListenerArn, Listeners.LoadBalancerArn, Listeners.Protocol, Listeners.Port]
+#       DescribeListeners: [Listeners.ListenerArn, Listeners.LoadBalancerArn]
 #       DescribeRules: resolved
 #   parameters:
 #     fixed_response:
@@ -41,7 +41,7 @@ findings contains finding if {
 		"subject": listener.value.LoadBalancerArn,
 		"status": "fail",
 		"reason": concat("", [
-			"HTTP port ", format_int(listener.value.Port, 10), ": rule ", leak.priority, " (", leak.rule, ") ", leak.why,
+			"HTTP port ", port(listener.value), ": rule ", leak.priority, " (", leak.rule, ") ", leak.why,
 		]),
 		"observed": leak.why,
 		"expected": "redirect by 301 or 302 to HTTPS on a port that has it",
@@ -55,7 +55,22 @@ findings contains finding if {
 	finding := {
 		"subject": listener.value.LoadBalancerArn,
 		"status": "unknown",
-		"reason": concat("", ["HTTP port ", format_int(listener.value.Port, 10), ": its rules could not be read"]),
+		"reason": concat("", ["HTTP port ", port(listener.value), ": its rules could not be read"]),
 		"pointers": [listener.at],
 	}
 }
+
+findings contains finding if {
+	some listener in data.lib.listeners.silent
+	listener.value.LoadBalancerArn in subjects
+	finding := {
+		"subject": listener.value.LoadBalancerArn,
+		"status": "unknown",
+		"reason": concat("", [listener.value.ListenerArn, " does not say what it speaks"]),
+		"pointers": [listener.at],
+	}
+}
+
+port(listener) := format_int(listener.Port, 10) if listener.Port
+
+port(listener) := "not told" if not listener.Port

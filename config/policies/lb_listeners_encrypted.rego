@@ -4,14 +4,14 @@
 #   HTTPS, TLS and QUIC pass. An HTTP listener that only redirects passes under guide and fails under aws. TCP
 #   that goes through to TLS targets passes, other pass-through cannot be judged and is unknown.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: high
 #   criteria: [CC6.7]
 #   inputs:
 #     elb.load-balancers:
-#       DescribeListeners: [Listeners.ListenerArn, Listeners.LoadBalancerArn, Listeners.Protocol]
-#       DescribeLoadBalancers: [LoadBalancers.LoadBalancerArn]
+#       DescribeListeners: [Listeners.ListenerArn, Listeners.LoadBalancerArn]
+#       DescribeLoadBalancers: [LoadBalancers.LoadBalancerArn, LoadBalancers.Type]
 #       DescribeRules: resolved
 #       DescribeTargetGroups: []
 #   parameters:
@@ -59,16 +59,22 @@ findings contains finding if {
 
 findings contains finding if {
 	some listener in all
-	listener.value.Protocol == "GENEVE"
+	data.lib.listeners.protocol(listener.value) == "GENEVE"
 	finding := found(listener, "not-applicable", "GENEVE carries packets of a gateway and has no TLS")
 }
 
 findings contains finding if {
 	some listener in all
-	listener.value.Protocol in {"TCP", "UDP", "TCP_UDP"}
+	protocol := data.lib.listeners.protocol(listener.value)
+	not protocol in {"HTTPS", "TLS", "QUIC", "HTTP", "GENEVE"}
 	not passes_tls(listener.value)
-	what := concat(" ", [listener.value.Protocol, "is passed through: whether it is encrypted does not show in the listener"])
+	what := concat(" ", [protocol, "is passed through: whether it is encrypted does not show in the listener"])
 	finding := found(listener, "unknown", what)
+}
+
+findings contains finding if {
+	some listener in data.lib.listeners.silent
+	finding := found(listener, "unknown", "does not say what it speaks")
 }
 
 passes_tls(listener) if {
@@ -94,7 +100,7 @@ found(listener, status, why) := {
 	"subject": listener.value.ListenerArn,
 	"status": status,
 	"reason": why,
-	"observed": listener.value.Protocol,
+	"observed": object.get(listener.value, "Protocol", null),
 	"expected": "HTTPS, TLS or QUIC",
 	"pointers": [listener.at],
 }

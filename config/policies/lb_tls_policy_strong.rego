@@ -4,14 +4,14 @@
 #   Under guide the policy's protocols, as DescribeSSLPolicies tells them, must be among TLSv1.2 and TLSv1.3;
 #   under aws its name must be in the dated list of ELB.17. All HTTPS and TLS listeners.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: high
 #   criteria: [CC6.7]
 #   inputs:
 #     elb.load-balancers:
-#       DescribeListeners: [Listeners.ListenerArn, Listeners.LoadBalancerArn, Listeners.Protocol]
-#       DescribeLoadBalancers: [LoadBalancers.LoadBalancerArn]
+#       DescribeListeners: [Listeners.ListenerArn, Listeners.LoadBalancerArn]
+#       DescribeLoadBalancers: [LoadBalancers.LoadBalancerArn, LoadBalancers.Type]
 #       DescribeSSLPolicies: [SslPolicies.Name, SslPolicies.SslProtocols]
 #   parameters:
 #     by:
@@ -35,6 +35,13 @@ secure := [listener | some listener in data.lib.listeners.all; listener.value.Pr
 policies := data.lib.evidence.entries("elb.load-balancers", "DescribeSSLPolicies", "SslPolicies")
 
 subjects contains listener.value.ListenerArn if some listener in secure
+
+subjects contains listener.value.ListenerArn if some listener in data.lib.listeners.silent
+
+findings contains finding if {
+	some listener in data.lib.listeners.silent
+	finding := found(listener, "unknown", "does not say what it speaks", null)
+}
 
 described(name) := [policy.value.SslProtocols | some policy in policies; policy.value.Name == name]
 

@@ -5,7 +5,7 @@
 #   by TLS, and on no condition that narrows it. A bucket without a policy fails; one whose policy could not be
 #   read is unknown.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: account
 #   severity: medium
 #   criteria: [CC6.7]
@@ -36,9 +36,23 @@ findings contains finding if {
 	some bucket in data.lib.buckets.all
 	some call in data.lib.buckets.answers("GetBucketPolicy", bucket.value.Name)
 	name := bucket.value.Name
-	covered := resources(json.unmarshal(call.value.output.Policy))
-	not refused(name, covered)
+	policy := json.unmarshal(call.value.output.Policy)
+	policy.Statement
+	not refused(name, resources(policy))
 	finding := failed(name, concat("", [call.at, "/output/Policy"]), "its policy does not deny plain HTTP to everyone on the bucket and its objects")
+}
+
+findings contains finding if {
+	some bucket in data.lib.buckets.all
+	some call in data.lib.buckets.answers("GetBucketPolicy", bucket.value.Name)
+	policy := json.unmarshal(call.value.output.Policy)
+	not policy.Statement
+	finding := {
+		"subject": bucket.value.Name,
+		"status": "unknown",
+		"reason": "what came as its policy has no statement",
+		"pointers": [concat("", [call.at, "/output/Policy"])],
+	}
 }
 
 failed(name, at, why) := {

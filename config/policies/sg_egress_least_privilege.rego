@@ -31,10 +31,10 @@
 #   references: [https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html]
 package evidenced.checks.sg_egress_least_privilege
 
-subjects contains group.value.GroupId if some group in data.lib.groups.all
+subjects := data.lib.groups.ids
 
 findings contains finding if {
-	some group in data.lib.groups.all
+	some group in data.lib.groups.suspects_out
 	rules := group.value.IpPermissionsEgress
 	some number
 	rules[number].IpProtocol == "-1"
@@ -44,7 +44,7 @@ findings contains finding if {
 
 # A group of a known tier: the ports of its list and no others.
 findings contains finding if {
-	some group in data.lib.groups.all
+	some group in data.lib.groups.suspects_out
 	allowed := input.parameters.egress[data.lib.roles.of_group[group.value.GroupId]]
 	rules := [rule | some rule in group.value.IpPermissionsEgress; rule.IpProtocol != "-1"]
 	some protocol, ports in {"tcp": allowed, "udp": []}
@@ -59,7 +59,7 @@ findings contains finding if {
 }
 
 findings contains finding if {
-	some group in data.lib.groups.all
+	some group in data.lib.groups.suspects_out
 	some number
 	rule := group.value.IpPermissionsEgress[number]
 	some list in data.lib.groups.unread(rule)

@@ -19,7 +19,7 @@
 #     scoutsuite: [ec2-security-group-opens-all-ports-to-all]
 package evidenced.checks.sg_no_all_traffic_from_internet
 
-subjects contains group.value.GroupId if some group in data.lib.groups.all
+subjects := data.lib.groups.ids
 
 findings contains finding if {
 	some group in data.lib.groups.suspects

@@ -25,7 +25,7 @@
 #     prowler: [ec2_securitygroup_allow_ingress_from_internet_to_tcp_port_3389]
 package evidenced.checks.sg_no_rdp_from_internet
 
-subjects contains group.value.GroupId if some group in data.lib.groups.all
+subjects := data.lib.groups.ids
 
 findings contains finding if some finding in data.lib.groups.open("tcp", input.parameters.tcp)
 

@@ -32,7 +32,7 @@
 #     prowler: [ec2_securitygroup_allow_ingress_from_internet_to_high_risk_tcp_ports]
 package evidenced.checks.sg_no_sensitive_ports_from_internet
 
-subjects contains group.value.GroupId if some group in data.lib.groups.all
+subjects := data.lib.groups.ids
 
 ports[protocol] := {port |
 	some port in array.concat(data.lists.sensitive_ports[protocol], input.parameters[protocol])

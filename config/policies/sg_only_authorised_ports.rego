@@ -32,7 +32,7 @@
 #     config: [VPC_SG_OPEN_ONLY_TO_AUTHORIZED_PORTS]
 package evidenced.checks.sg_only_authorised_ports
 
-subjects contains group.value.GroupId if some group in data.lib.groups.all
+subjects := data.lib.groups.ids
 
 findings contains finding if {
 	some group in data.lib.groups.suspects

@@ -40,7 +40,11 @@
 #   references: [https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html]
 package evidenced.checks.sg_tier_pattern
 
-tiered := [group | some group in data.lib.groups.all; data.lib.roles.of_group[group.value.GroupId]]
+tiered := [group |
+	roles := data.lib.roles.of_group
+	some group in data.lib.groups.all
+	roles[group.value.GroupId]
+]
 
 subjects contains group.value.GroupId if some group in tiered
 
@@ -117,14 +121,12 @@ findings contains finding if {
 	}
 }
 
-known := {group.value.GroupId | some group in data.lib.groups.all}
-
 # A group of another VPC or account: its tier is not in this evidence.
 status(peer) := "unknown" if {
 	peer.kind == "group"
-	not peer.name in known
+	not peer.name in data.lib.groups.ids
 }
 
 status(peer) := "fail" if peer.kind != "group"
 
-status(peer) := "fail" if peer.name in known
+status(peer) := "fail" if peer.name in data.lib.groups.ids

@@ -41,20 +41,20 @@ package evidenced.checks.subnet_tier_by_route
 
 subjects contains subnet.value.SubnetId if some subnet in data.lib.routes.subnets
 
-# What is in a subnet, by its network interfaces.
-inside(id) := [interface | some interface in data.lib.roles.interfaces; interface.value.SubnetId == id]
-
-holds_data(id) if {
-	some interface in inside(id)
+# Subnets with a data store in them, and what else there is in subnets than load balancers and gateways.
+holding_data contains interface.value.SubnetId if {
+	some interface in data.lib.roles.interfaces
 	data.lib.roles.belongs(interface.value) == "db"
 }
+
+others := [interface | some interface in data.lib.roles.interfaces; not belongs(interface.value)]
 
 # The tier that a subnet is for: its tag, else the data stores in it.
 tier(subnet) := data.lib.roles.tagged(subnet)
 
 tier(subnet) := "db" if {
 	not data.lib.roles.tagged(subnet)
-	holds_data(subnet.SubnetId)
+	subnet.SubnetId in holding_data
 }
 
 findings contains finding if {
@@ -89,8 +89,8 @@ findings contains finding if {
 	some subnet in data.lib.routes.subnets
 	table := data.lib.routes.table_of(subnet.value)
 	data.lib.routes.class(table.value) == "public"
-	some interface in inside(subnet.value.SubnetId)
-	not belongs(interface.value)
+	some interface in others
+	interface.value.SubnetId == subnet.value.SubnetId
 	why := concat("", ["is public and holds ", interface.value.NetworkInterfaceId, ", of neither a load balancer nor a gateway"])
 	finding := found(subnet, table, "fail", why, "public")
 }

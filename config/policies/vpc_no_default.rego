@@ -4,7 +4,7 @@
 #   A default VPC has public subnets and an internet gateway that nobody decided on; there is one in every
 #   region that an account enables. One row per region.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: low
 #   criteria: [CC6.6]
@@ -22,10 +22,17 @@ package evidenced.checks.vpc_no_default
 
 subjects := {input.region}
 
-interfaces(vpc) := count([1 |
-	some interface in data.lib.evidence.entries("vpc.network-interfaces", "DescribeNetworkInterfaces", "NetworkInterfaces")
-	interface.value.VpcId == vpc
-])
+listed := data.lib.evidence.entries("vpc.network-interfaces", "DescribeNetworkInterfaces", "NetworkInterfaces")
+
+# How many are in it, or that they were not read: the default VPC fails either way.
+interfaces(vpc) := format_int(count([1 | some interface in listed; interface.value.VpcId == vpc]), 10) if read
+
+interfaces(_) := "not read" if not read
+
+read if {
+	some call in data.lib.evidence.calls("vpc.network-interfaces", "DescribeNetworkInterfaces")
+	call.value.output
+}
 
 findings contains finding if {
 	some vpc in data.lib.evidence.entries("vpc.vpcs", "DescribeVpcs", "Vpcs")
@@ -34,7 +41,7 @@ findings contains finding if {
 	finding := {
 		"subject": input.region,
 		"status": "fail",
-		"reason": concat("", [vpc.value.VpcId, " is the default VPC; network interfaces in it: ", format_int(attached, 10)]),
+		"reason": concat("", [vpc.value.VpcId, " is the default VPC; network interfaces in it: ", attached]),
 		"observed": {"vpc": vpc.value.VpcId, "networkInterfaces": attached},
 		"expected": "no default VPC",
 		"pointers": [vpc.at],

@@ -4,12 +4,15 @@ package lib.buckets
 all := data.lib.evidence.entries("s3.buckets", "ListBuckets", "Buckets")
 
 # Calls of an operation on a bucket that answered: with an output or with a fact.
-answers(operation, bucket) := [call |
+answers(operation, bucket) := object.get(answered, concat(" ", [operation, bucket]), [])
+
+answered := {key: [call] |
+	some operation in ["GetBucketPolicy", "GetBucketPolicyStatus", "GetPublicAccessBlock", "GetBucketEncryption"]
 	some call in data.lib.evidence.calls("s3.buckets", operation)
-	call.value.parameters.Bucket == bucket
 	not call.value.error
 	not call.value.vanished
-]
+	key := concat(" ", [operation, call.value.parameters.Bucket])
+}
 
 # Buckets that an operation was not answered for, with the reason that is a finding's.
 unanswered(operation) := [finding |
@@ -27,9 +30,10 @@ silent(operation, bucket) := {"subject": bucket, "status": "unknown", "reason": 
 	not gone(bucket)
 }
 
-gone(bucket) if {
+gone(bucket) if bucket in vanished
+
+vanished contains call.parameters.Bucket if {
 	some document in input.documents
 	some call in document.calls
 	call.vanished
-	call.parameters.Bucket == bucket
 }

@@ -1,7 +1,14 @@
 # Security groups: what their rules let in and out.
 package lib.groups
 
+answers := data.lib.evidence.calls("vpc.security-groups", "DescribeSecurityGroups")
+
 all := data.lib.evidence.entries("vpc.security-groups", "DescribeSecurityGroups", "SecurityGroups")
+
+ids contains group.GroupId if {
+	some call in answers
+	some group in call.value.output.SecurityGroups
+}
 
 numbers := {"tcp": {"tcp", "6"}, "udp": {"udp", "17"}}
 
@@ -30,14 +37,45 @@ opens(rule, protocol, port) if {
 # Whether the sources of these rules together are the internet.
 from_internet(rules) if data.lib.net.worldwide([cidr | some rule in rules; some cidr in cidrs(rule)])
 
-# Groups whose rules, all together, may let the internet in: a first look, so that the rest is seldom needed.
-suspects := [group | some group in all; suspect(group.value.IpPermissions)]
+# Groups whose rules may have the internet at the other end: of the others nothing more is looked at.
+suspects := picked("IpPermissions")
 
-suspect(rules) if from_internet(rules)
+suspects_out := picked("IpPermissionsEgress")
 
-suspect(rules) if {
-	some rule in rules
-	count(unread(rule)) > 0
+picked(side) := groups if {
+	wanted := naming(side)
+	groups := [{"at": concat("/", [call.at, "output", "SecurityGroups", format_int(number, 10)]), "value": group} |
+		some call in answers
+		some number
+		group := call.value.output.SecurityGroups[number]
+		group.GroupId in wanted
+	]
+}
+
+# Groups with a rule that names a CIDR without which nothing is the internet, or a prefix list.
+naming(side) := (v4 | v6) | lists if {
+	heads := data.lib.net.heads
+	asked := answers
+	v4 := {group.GroupId |
+		some call in asked
+		some group in call.value.output.SecurityGroups
+		some rule in group[side]
+		some range in rule.IpRanges
+		range.CidrIp in heads
+	}
+	v6 := {group.GroupId |
+		some call in asked
+		some group in call.value.output.SecurityGroups
+		some rule in group[side]
+		some range in rule.Ipv6Ranges
+		range.CidrIpv6 in heads
+	}
+	lists := {group.GroupId |
+		some call in asked
+		some group in call.value.output.SecurityGroups
+		some rule in group[side]
+		count(object.get(rule, "PrefixListIds", [])) > 0
+	}
 }
 
 # Findings on groups that let the internet in on some of the ports.

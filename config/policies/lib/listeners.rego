@@ -5,14 +5,28 @@ balancers := data.lib.evidence.entries("elb.load-balancers", "DescribeLoadBalanc
 
 all := data.lib.evidence.entries("elb.load-balancers", "DescribeListeners", "Listeners")
 
-rules_asked := data.lib.evidence.calls("elb.load-balancers", "DescribeRules")
+# What kind of load balancer each is, by ARN.
+kinds[balancer.value.LoadBalancerArn] := balancer.value.Type if some balancer in balancers
+
+# What a listener speaks; those of gateway load balancers need not say that it is GENEVE.
+protocol(listener) := listener.Protocol if listener.Protocol
+
+protocol(listener) := "GENEVE" if {
+	not listener.Protocol
+	kinds[listener.LoadBalancerArn] == "gateway"
+}
+
+# Listeners that do not say what they speak.
+silent := [listener | some listener in all; not protocol(listener.value)]
 
 # Calls that answered with the rules of a listener.
-answered(listener) := [call |
-	some call in rules_asked
-	call.value.parameters.ListenerArn == listener.ListenerArn
+answered(listener) := object.get(answers, listener.ListenerArn, [])
+
+answers := {listener: [call] |
+	some call in data.lib.evidence.calls("elb.load-balancers", "DescribeRules")
 	call.value.output.Rules
-]
+	listener := call.value.parameters.ListenerArn
+}
 
 # Ports on which a load balancer speaks HTTPS; 443 is one that it may.
 secure_ports(balancer) := {"443"} | {port |

@@ -11,6 +11,18 @@ worldwide(cidrs) if {
 	}
 }
 
+# CIDRs that hold the first public address of a family: without one of them, CIDRs are not the internet together. A
+# quick first look at many rules.
+heads contains name if {
+	some public in data.lists.public_addresses.ranges
+	family := public.family
+	first := public.parts[0].first
+	some name, range in input.cidrs
+	range.first <= first
+	first <= range.last
+	range.family == family
+}
+
 # Whether ranges cover everything from first to last: first is in one, and where one ends another goes on.
 covered(ranges, first, last) if {
 	within(ranges, first)

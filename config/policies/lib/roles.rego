@@ -2,37 +2,47 @@
 package lib.roles
 
 # By group id: lb, app or db, or another name of the parameter `values`.
-of_group[group.value.GroupId] := role if {
-	some group in data.lib.groups.all
-	role := tagged(group.value)
+of_group[id] := role if some id, role in by_tag
+
+of_group[id] := "lb" if {
+	some id in attached.lb
+	not by_tag[id]
 }
 
-of_group[group.value.GroupId] := role if {
-	some group in data.lib.groups.all
-	not tagged(group.value)
-	role := attached(group.value.GroupId)
+of_group[id] := "db" if {
+	some id in attached.db
+	not by_tag[id]
+	not id in attached.lb
 }
+
+by_tag[group.GroupId] := role if {
+	key := input.parameters.tag
+	roles := of_value
+	some call in data.lib.groups.answers
+	some group in call.value.output.SecurityGroups
+	some tag in group.Tags
+	tag.Key == key
+	role := roles[lower(tag.Value)]
+}
+
+# The tier that a value of the tag stands for.
+of_value[value] := role if {
+	some role, values in input.parameters.values
+	some value in values
+}
+
+# Ids of listed groups by what their interfaces belong to.
+attached[kind] := {member.GroupId |
+	some interface in interfaces
+	belongs(interface.value) == kind
+	some member in interface.value.Groups
+	member.GroupId in data.lib.groups.ids
+} if some kind in ["lb", "db"]
 
 tagged(thing) := role if {
 	some tag in object.get(thing, "Tags", [])
 	tag.Key == input.parameters.tag
-	some role
-	values := input.parameters.values[role]
-	lower(tag.Value) in values
-}
-
-attached(group) := "lb" if "lb" in kinds(group)
-
-attached(group) := "db" if {
-	"db" in kinds(group)
-	not "lb" in kinds(group)
-}
-
-kinds(group) := {kind |
-	some interface in interfaces
-	some member in object.get(interface.value, "Groups", [])
-	member.GroupId == group
-	kind := belongs(interface.value)
+	role := of_value[lower(tag.Value)]
 }
 
 interfaces := data.lib.evidence.entries("vpc.network-interfaces", "DescribeNetworkInterfaces", "NetworkInterfaces")
