@@ -3,12 +3,13 @@
 //! `{family, first, last, next}`: `first` and `last` are inclusive, `next` is the address behind `last` or null at the
 //! end of the space. Host bits are cleared, as AWS does. A text that is no CIDR is not in the table.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 /// The range of a CIDR; `None` when the text is none.
-pub(super) fn range(text: &str) -> Option<Value> {
+pub(super) fn range(text: &str) -> Option<regorus::Value> {
     let (address, length) = text.split_once('/')?;
     if length.is_empty() || length.len() > 3 || !length.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -67,24 +68,29 @@ fn mask(all: u128, width: u32, length: u32) -> Option<u128> {
     (length <= width).then(|| all.checked_shr(length).unwrap_or(0))
 }
 
-fn table(family: u8, width: usize, first: u128, last: u128, end: u128) -> Value {
-    let hex = |address: u128| format!("{address:0width$x}");
-    let next = if last == end { Value::Null } else { Value::String(hex(last.saturating_add(1))) };
-    json!({ "family": family, "first": hex(first), "last": hex(last), "next": next })
+fn table(family: u8, width: usize, first: u128, last: u128, end: u128) -> regorus::Value {
+    let hex = |address: u128| regorus::Value::from(format!("{address:0width$x}"));
+    let next = if last == end { regorus::Value::Null } else { hex(last.saturating_add(1)) };
+    let members: BTreeMap<regorus::Value, regorus::Value> = BTreeMap::from([
+        ("family".into(), u64::from(family).into()),
+        ("first".into(), hex(first)),
+        ("last".into(), hex(last)),
+        ("next".into(), next),
+    ]);
+    members.into()
 }
 
 /// Adds every CIDR that is anywhere in `value`.
-pub(super) fn collect(value: &Value, cidrs: &mut Map<String, Value>) {
+pub(super) fn collect(value: &Value, cidrs: &mut BTreeMap<regorus::Value, regorus::Value>) {
     let mut pending = vec![value];
     while let Some(value) = pending.pop() {
         match value {
             Value::String(text) => {
                 if text.contains('/')
                     && text.len() <= 49
-                    && !cidrs.contains_key(text)
                     && let Some(range) = range(text)
                 {
-                    cidrs.insert(text.clone(), range);
+                    cidrs.insert(text.as_str().into(), range);
                 }
             }
             Value::Array(entries) => pending.extend(entries),
@@ -96,6 +102,8 @@ pub(super) fn collect(value: &Value, cidrs: &mut Map<String, Value>) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -115,7 +123,7 @@ mod tests {
             ("::/0", 6, "00000000000000000000000000000000", "ffffffffffffffffffffffffffffffff", Value::Null),
         ] {
             let expected = json!({ "family": family, "first": first, "last": last, "next": next });
-            assert_eq!(range(text).unwrap(), expected, "{text}");
+            assert_eq!(serde_json::to_value(range(text).unwrap()).unwrap(), expected, "{text}");
         }
     }
 

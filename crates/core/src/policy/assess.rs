@@ -54,7 +54,8 @@ impl Policies {
     ) -> Option<Value> {
         let policy = self.checks.get(id)?;
         let supply = supply(&policy.check, region, evidence, offered);
-        let mut input = self.frame(policy, now, evidence, region, &supply);
+        let frame = self.frame(policy, now, evidence, region, &supply);
+        let Value::Object(mut input) = super::engine::json(&frame.into()).ok()? else { return None };
         let documents = supply.documents.iter().map(|(name, it)| (name.clone(), it.value.clone()));
         input.insert("documents".to_owned(), Value::Object(documents.collect()));
         Some(Value::Object(input))
@@ -68,23 +69,23 @@ impl Policies {
         evidence: &Evidence,
         region: &str,
         supply: &Supply<'_>,
-    ) -> Map<String, Value> {
-        let mut cidrs = Map::new();
+    ) -> BTreeMap<regorus::Value, regorus::Value> {
+        let mut cidrs = BTreeMap::new();
         let mut prefix_lists = Map::new();
         super::addresses::collect(&Value::Object(policy.parameters.clone()), &mut cidrs);
         for document in supply.documents.values() {
-            cidrs.extend(document.cidrs.clone());
+            cidrs.extend(document.cidrs.iter().map(|(text, range)| (text.clone(), range.clone())));
             prefix_lists.extend(document.prefix_lists.clone());
         }
-        let mut input = Map::new();
-        input.insert("account".to_owned(), json!(evidence.account()));
-        input.insert("region".to_owned(), json!(region));
-        input.insert("now".to_owned(), json!(now));
-        input.insert("profile".to_owned(), json!(self.profile));
-        input.insert("parameters".to_owned(), Value::Object(policy.parameters.clone()));
-        input.insert("cidrs".to_owned(), Value::Object(cidrs));
-        input.insert("prefix_lists".to_owned(), Value::Object(prefix_lists));
-        input
+        BTreeMap::from([
+            ("account".into(), evidence.account().into()),
+            ("region".into(), region.into()),
+            ("now".into(), now.into()),
+            ("profile".into(), self.profile.as_str().into()),
+            ("parameters".into(), Value::Object(policy.parameters.clone()).into()),
+            ("cidrs".into(), cidrs.into()),
+            ("prefix_lists".into(), Value::Object(prefix_lists).into()),
+        ])
     }
 
     fn check(
@@ -100,9 +101,7 @@ impl Policies {
         if let Some(reason) = &supply.not_applicable {
             return vec![place_row(check, evidence, region, Verdict::NotApplicable, reason.clone())];
         }
-        let frame = self.frame(policy, now, evidence, region, &supply);
-        let mut input: BTreeMap<regorus::Value, regorus::Value> =
-            frame.into_iter().map(|(name, value)| (name.into(), regorus::Value::from(value))).collect();
+        let mut input = self.frame(policy, now, evidence, region, &supply);
         let documents: BTreeMap<regorus::Value, regorus::Value> =
             supply.documents.iter().map(|(name, it)| (name.as_str().into(), it.shared.clone())).collect();
         input.insert("documents".into(), documents.into());
@@ -281,7 +280,7 @@ impl Judge<'_> {
         }
         let lacks = self.supply.lacks.iter().enumerate();
         let general = lacks.filter(|(number, _)| !named.contains(number)).map(|(_, lack)| lack).next();
-        let entries = entries(self.check, self.supply);
+        let entries = entries(self.check, self.supply, subjects);
         for subject in subjects {
             let own = findings.remove(subject).unwrap_or_default();
             if let Some(lack) = general.or_else(|| own_lacks.get(subject.as_str()).copied()) {
@@ -356,8 +355,12 @@ impl Judge<'_> {
     }
 }
 
-/// Where each resource is listed: entries of the first input's first call, by every text that they hold.
-fn entries<'s>(check: &Check, supply: &'s Supply<'_>) -> BTreeMap<&'s str, Pointer> {
+/// Where each resource is listed: the entry of the first input's first call that holds its id.
+fn entries<'s>(
+    check: &Check,
+    supply: &'s Supply<'_>,
+    subjects: &BTreeSet<String>,
+) -> BTreeMap<&'s str, Pointer> {
     let mut found = BTreeMap::new();
     let Some((operation, item)) =
         check.inputs.first().and_then(|input| Some((&input.calls.first()?.0, &input.item)))
@@ -377,7 +380,7 @@ fn entries<'s>(check: &Check, supply: &'s Supply<'_>) -> BTreeMap<&'s str, Point
             for (member, list) in output {
                 for (index, entry) in list.as_array().into_iter().flatten().enumerate() {
                     let texts = entry.as_object().into_iter().flatten().filter_map(|(_, it)| it.as_str());
-                    for text in texts {
+                    for text in texts.filter(|text| subjects.contains(*text)) {
                         found.entry(text).or_insert_with(|| Pointer {
                             document: document.path.clone(),
                             pointer: format!("/calls/{number}/output/{member}/{index}"),

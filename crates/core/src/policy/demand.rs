@@ -107,7 +107,7 @@ fn lacks(document: &Document, name: &str, operation: &str, need: &Need, lacks: &
             for field in fields {
                 let path: Vec<&str> = field.split('.').collect();
                 let mut seen = Vec::new();
-                absent(output, &path, String::new(), None, &mut seen);
+                absent(output, &path, &mut Vec::new(), None, &mut seen);
                 for (pointer, entry) in seen {
                     let mut marks = BTreeSet::new();
                     texts(entry.unwrap_or(parameters), 2, &mut marks);
@@ -131,25 +131,47 @@ fn lacks(document: &Document, name: &str, operation: &str, need: &Need, lacks: &
 /// Where a member is missing: its place, and the entry of the outermost list that it is in.
 fn absent<'v>(
     value: &'v Value,
-    path: &[&str],
-    pointer: String,
+    path: &[&'v str],
+    at: &mut Vec<Token<'v>>,
     entry: Option<&'v Value>,
     seen: &mut Vec<(String, Option<&'v Value>)>,
 ) {
     match (value, path) {
+        (_, []) => {}
         (Value::Array(entries), _) => {
             for (index, inner) in entries.iter().enumerate() {
-                absent(inner, path, format!("{pointer}/{index}"), entry.or(Some(inner)), seen);
+                at.push(Token::Index(index));
+                absent(inner, path, at, entry.or(Some(inner)), seen);
+                at.pop();
             }
         }
-        (_, []) => {}
         (_, [name, rest @ ..]) => match value.get(name) {
             Some(inner) if !inner.is_null() => {
-                absent(inner, rest, format!("{pointer}/{name}"), entry, seen);
+                at.push(Token::Name(name));
+                absent(inner, rest, at, entry, seen);
+                at.pop();
             }
-            _ => seen.push((pointer, entry)),
+            _ => seen.push((pointer(at), entry)),
         },
     }
+}
+
+/// A step of a pointer that is only written out when something is missing there.
+enum Token<'v> {
+    Name(&'v str),
+    Index(usize),
+}
+
+fn pointer(at: &[Token<'_>]) -> String {
+    let mut text = String::new();
+    for token in at {
+        text.push('/');
+        match token {
+            Token::Name(name) => text.push_str(name),
+            Token::Index(index) => text.push_str(&index.to_string()),
+        }
+    }
+    text
 }
 
 /// Texts inside a value, so many levels deep.

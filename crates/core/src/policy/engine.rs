@@ -172,7 +172,7 @@ impl Program {
         machine.set_input(input);
         let mut rule = |name: &str| {
             let value = machine.execute_entry_point_by_name(&format!("{}.{name}", self.package));
-            value.map_err(|error| error.to_string()).and_then(|value| plain(&value))
+            value.map_err(|error| error.to_string()).and_then(|value| json(&value))
         };
         Answered { subjects: rule("subjects"), findings: rule("findings") }
     }
@@ -187,14 +187,14 @@ impl Program {
         engine.set_input(input);
         let mut rule = |name: &str| {
             let value = engine.eval_rule(format!("{}.{name}", self.package));
-            value.map_err(|error| error.to_string()).and_then(|value| plain(&value))
+            value.map_err(|error| error.to_string()).and_then(|value| json(&value))
         };
         Answered { subjects: rule("subjects"), findings: rule("findings") }
     }
 }
 
 /// A value of the engine as JSON; sets become sorted lists.
-fn plain(value: &Value) -> Result<serde_json::Value, String> {
+pub(super) fn json(value: &Value) -> Result<serde_json::Value, String> {
     if *value == Value::Undefined {
         return Err("the rule is undefined".to_owned());
     }

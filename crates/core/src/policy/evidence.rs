@@ -74,7 +74,7 @@ pub(super) struct Document {
     pub(super) path: String,
     pub(super) value: Value,
     pub(super) shared: regorus::Value,
-    pub(super) cidrs: Map<String, Value>,
+    pub(super) cidrs: BTreeMap<regorus::Value, regorus::Value>,
     pub(super) prefix_lists: Map<String, Value>,
 }
 
@@ -129,7 +129,7 @@ impl Evidence {
         if found != [self.account.as_str(), region, item] {
             return Err(EvidenceError::Misfiled { path, found: found.join(" ") });
         }
-        let mut cidrs = Map::new();
+        let mut cidrs = BTreeMap::new();
         addresses::collect(&value, &mut cidrs);
         let prefix_lists = prefix_lists(&value);
         let shared = regorus::Value::from(value.clone());
