@@ -301,7 +301,11 @@ impl Estate<'_> {
                 "IpPermissions": permissions(group, false),
             });
             if let (true, Some(members)) = (group.name != "default", answer.as_object_mut()) {
-                members.insert("Tags".to_owned(), self.tags(&group.name, group.number));
+                let mut tags = self.tags(&group.name, group.number);
+                if let (Some(tags), Some(tier)) = (tags.as_array_mut(), tier_tag(group.shape)) {
+                    tags.push(json!({"Key": "Tier", "Value": tier}));
+                }
+                members.insert("Tags".to_owned(), tags);
             }
             answer
         }))})
@@ -378,6 +382,17 @@ impl Estate<'_> {
             "StaleIpPermissionsEgress": [],
             "VpcId": vpc_id,
         })))}))
+    }
+}
+
+/// What the tag of a group calls its tier: those of the pattern, and one with rules that the pattern does not have.
+fn tier_tag(shape: &str) -> Option<&'static str> {
+    match shape {
+        "tier-lb" => Some("lb"),
+        "tier-app" => Some("App"),
+        "tier-db" => Some("database"),
+        "https-any4" => Some("web"),
+        _ => None,
     }
 }
 

@@ -8,7 +8,9 @@
 )]
 
 mod client;
+mod collected;
 mod faults;
 mod paging;
 mod signatures;
+mod verdicts;
 mod world;
