@@ -8,8 +8,31 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
+/// The addresses of a CIDR.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Range {
+    family: u8,
+    first: String,
+    last: String,
+    next: Option<String>,
+}
+
+impl Range {
+    /// As a policy sees it.
+    fn value(self) -> regorus::Value {
+        let next = self.next.map_or(regorus::Value::Null, Into::into);
+        let members: BTreeMap<regorus::Value, regorus::Value> = BTreeMap::from([
+            ("family".into(), u64::from(self.family).into()),
+            ("first".into(), self.first.into()),
+            ("last".into(), self.last.into()),
+            ("next".into(), next),
+        ]);
+        members.into()
+    }
+}
+
 /// The range of a CIDR; `None` when the text is none.
-pub(super) fn range(text: &str) -> Option<regorus::Value> {
+pub(super) fn range(text: &str) -> Option<Range> {
     let (address, length) = text.split_once('/')?;
     if length.is_empty() || length.len() > 3 || !length.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -54,12 +77,8 @@ impl Public {
     /// Whether a CIDR holds a public address.
     pub(crate) fn meets(&self, cidr: &str) -> bool {
         let Some(range) = range(cidr) else { return false };
-        let text = |name: &str| range.get(name).and_then(Value::as_str).unwrap_or_default();
-        let family = range.get("family").and_then(Value::as_u64);
-        let (first, last) = (text("first"), text("last"));
-        self.0
-            .iter()
-            .any(|(of, from, to)| Some(*of) == family && first <= to.as_str() && from.as_str() <= last)
+        let family = u64::from(range.family);
+        self.0.iter().any(|(of, from, to)| *of == family && range.first <= *to && *from <= range.last)
     }
 }
 
@@ -68,16 +87,10 @@ fn mask(all: u128, width: u32, length: u32) -> Option<u128> {
     (length <= width).then(|| all.checked_shr(length).unwrap_or(0))
 }
 
-fn table(family: u8, width: usize, first: u128, last: u128, end: u128) -> regorus::Value {
-    let hex = |address: u128| regorus::Value::from(format!("{address:0width$x}"));
-    let next = if last == end { regorus::Value::Null } else { hex(last.saturating_add(1)) };
-    let members: BTreeMap<regorus::Value, regorus::Value> = BTreeMap::from([
-        ("family".into(), u64::from(family).into()),
-        ("first".into(), hex(first)),
-        ("last".into(), hex(last)),
-        ("next".into(), next),
-    ]);
-    members.into()
+fn table(family: u8, width: usize, first: u128, last: u128, end: u128) -> Range {
+    let hex = |address: u128| format!("{address:0width$x}");
+    let next = (last != end).then(|| hex(last.saturating_add(1)));
+    Range { family, first: hex(first), last: hex(last), next }
 }
 
 /// Adds every CIDR that is anywhere in `value`.
@@ -90,7 +103,7 @@ pub(super) fn collect(value: &Value, cidrs: &mut BTreeMap<regorus::Value, regoru
                     && text.len() <= 49
                     && let Some(range) = range(text)
                 {
-                    cidrs.insert(text.as_str().into(), range);
+                    cidrs.insert(text.as_str().into(), range.value());
                 }
             }
             Value::Array(entries) => pending.extend(entries),
@@ -123,7 +136,7 @@ mod tests {
             ("::/0", 6, "00000000000000000000000000000000", "ffffffffffffffffffffffffffffffff", Value::Null),
         ] {
             let expected = json!({ "family": family, "first": first, "last": last, "next": next });
-            assert_eq!(serde_json::to_value(range(text).unwrap()).unwrap(), expected, "{text}");
+            assert_eq!(serde_json::to_value(range(text).unwrap().value()).unwrap(), expected, "{text}");
         }
     }
 
