@@ -113,7 +113,7 @@ pub(super) fn answer(
 }
 
 /// Who answers for a row: the owner of the account, else of a control that names the check.
-fn owners<'a>(facts: &'a Facts) -> BTreeMap<&'a str, &'a str> {
+fn owners(facts: &Facts) -> BTreeMap<&str, &str> {
     let mut owners = BTreeMap::new();
     for control in super::look::list(&facts.config, "controls") {
         let Some(owner) = super::look::text(control, "owner") else { continue };

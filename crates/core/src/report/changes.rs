@@ -82,8 +82,8 @@ pub(super) fn changes(facts: &Facts) -> Option<Changes> {
         0 => "Estate: AWS answered the same as before.".to_owned(),
         _ => format!("Estate: {changed} documents say something else, {added} are new, {removed} are gone."),
     });
-    lines.extend(policy(changes.get("policy").unwrap_or(&Value::Null)));
-    lines.extend(scope(changes.get("scope").unwrap_or(&Value::Null)));
+    lines.push(policy(changes.get("policy").unwrap_or(&Value::Null)));
+    lines.push(scope(changes.get("scope").unwrap_or(&Value::Null)));
     Some(Changes { since: owned(previous, "id"), lines, turned: turned(changes) })
 }
 
@@ -98,9 +98,9 @@ fn named(ids: &[&str]) -> String {
     if rest == 0 { shown } else { format!("{shown} and {rest} more") }
 }
 
-fn policy(policy: &Value) -> Option<String> {
+fn policy(policy: &Value) -> String {
     if policy.get("changed") != Some(&Value::Bool(true)) {
-        return Some("Policies and parameters: the same.".to_owned());
+        return "Policies and parameters: the same.".to_owned();
     }
     let mut parts = Vec::new();
     let (checks, parameters) = (texts(policy, "checks"), texts(policy, "parameters"));
@@ -116,13 +116,13 @@ fn policy(policy: &Value) -> Option<String> {
     if parts.is_empty() {
         parts.push("the library or the lists of the policies".to_owned());
     }
-    Some(format!("Changed: {}.", parts.join("; ")))
+    format!("Changed: {}.", parts.join("; "))
 }
 
-fn scope(scope: &Value) -> Option<String> {
+fn scope(scope: &Value) -> String {
     let (added, removed) = (texts(scope, "added"), texts(scope, "removed"));
     if scope.get("changed") != Some(&Value::Bool(true)) {
-        return Some("Scope: the same.".to_owned());
+        return "Scope: the same.".to_owned();
     }
     let mut parts = Vec::new();
     if !added.is_empty() {
@@ -134,7 +134,7 @@ fn scope(scope: &Value) -> Option<String> {
     if parts.is_empty() {
         parts.push("the items that are collected are others".to_owned());
     }
-    Some(format!("Scope: {}.", parts.join("; ")))
+    format!("Scope: {}.", parts.join("; "))
 }
 
 fn turned(changes: &Value) -> Vec<Turned> {

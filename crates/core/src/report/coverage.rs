@@ -79,6 +79,14 @@ struct ItemRow {
     resources: String,
 }
 
+/// What was not asked for one reason.
+#[derive(Default)]
+struct Left<'a> {
+    regions: BTreeSet<String>,
+    accounts: BTreeSet<&'a str>,
+    cells: usize,
+}
+
 /// Why a cell is what it is, in one line.
 fn why(cell: &Value) -> String {
     let error = cell.get("error");
@@ -97,7 +105,7 @@ fn why(cell: &Value) -> String {
 pub(super) fn coverage(facts: &Facts, accounts: &BTreeMap<String, Account>) -> Coverage {
     let mut open = Vec::new();
     let mut accepted = Vec::new();
-    let mut unasked: BTreeMap<(String, String), (BTreeSet<String>, BTreeSet<&str>, usize)> = BTreeMap::new();
+    let mut unasked: BTreeMap<(String, String), Left<'_>> = BTreeMap::new();
     let mut places: BTreeMap<(&str, &str), Place> = BTreeMap::new();
     let mut items: BTreeMap<&str, (Place, u64)> = BTreeMap::new();
     let (mut answered, mut resources, mut documents) = (0, 0_u64, 0);
@@ -144,10 +152,10 @@ pub(super) fn coverage(facts: &Facts, accounts: &BTreeMap<String, Account>) -> C
             _ => {
                 place.unasked += 1;
                 of_item.unasked += 1;
-                let (regions, of, cells) = unasked.entry((status.to_owned(), why(cell))).or_default();
-                regions.insert(region.to_owned());
-                of.insert(account);
-                *cells += 1;
+                let left = unasked.entry((status.to_owned(), why(cell))).or_default();
+                left.regions.insert(region.to_owned());
+                left.accounts.insert(account);
+                left.cells += 1;
             }
         }
     }
@@ -167,12 +175,12 @@ pub(super) fn coverage(facts: &Facts, accounts: &BTreeMap<String, Account>) -> C
     };
     let titles: BTreeMap<&str, &Value> =
         list(&facts.catalogue, "items").filter_map(|item| Some((text(item, "id")?, item))).collect();
-    let unasked = unasked.into_iter().map(|((status, reason), (regions, of, cells))| Unasked {
+    let unasked = unasked.into_iter().map(|((status, reason), left)| Unasked {
         status,
         reason,
-        regions: some(&regions, 30),
-        accounts: digits(of.len()),
-        cells: digits(cells),
+        regions: some(&left.regions, 30),
+        accounts: digits(left.accounts.len()),
+        cells: digits(left.cells),
     });
     let items = items.into_iter().map(|(id, (place, found))| {
         let known = titles.get(id).copied().unwrap_or(&Value::Null);

@@ -238,7 +238,7 @@ impl Sheet {
             (680, "Flow logs"),
             (LANES - 6, "Connections"),
         ] {
-            self.canvas.text("h", x, 18, 130, label);
+            self.canvas.text("h", x, 18, 150, label);
         }
         self.canvas.path("r", &format!("M10 {HEAD}H{wide}"));
         let description = format!(

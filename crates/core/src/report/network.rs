@@ -333,7 +333,7 @@ impl Parts<'_> {
                 if failed { ", delivery fails" } else { "" }
             )
         });
-        Ok(Flow::Logs { words: words.collect(), alive: own.iter().any(|log| alive(&log)) })
+        Ok(Flow::Logs { words: words.collect(), alive: own.iter().any(alive) })
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn digits(count: usize) -> String {
     let plain = count.to_string();
     let mut shown = String::new();
     for (place, digit) in plain.chars().enumerate() {
-        if place > 0 && (plain.len() - place) % 3 == 0 {
+        if place > 0 && (plain.len() - place).is_multiple_of(3) {
             shown.push(',');
         }
         shown.push(digit);

@@ -74,12 +74,12 @@ impl Canvas {
     }
 
     /// Draws another over this one.
-    pub(super) fn append(&mut self, other: Self) {
+    pub(super) fn append(&mut self, other: &Self) {
         self.body.push_str(&other.body);
     }
 
     /// This, with another over it.
-    pub(super) fn then(mut self, other: Self) -> Self {
+    pub(super) fn then(mut self, other: &Self) -> Self {
         self.append(other);
         self
     }

@@ -106,8 +106,10 @@ pub(super) struct CheckBlock {
     /// What every row expects that does not say otherwise.
     expected: String,
     groups: Vec<Group>,
-    /// Pages of accounts that hold the rows, when this one does not.
+    /// Pages of accounts that hold the rows, when this one does not: those with something to look at.
     pages: Vec<AccountCount>,
+    /// Accounts in which everything passes or does not apply.
+    quiet: usize,
 }
 
 /// Counts of a check in one account, and the page that has its rows.
@@ -246,7 +248,9 @@ pub(super) fn blocks(
         for check in assessment.checks.values().filter(|check| check.criteria.contains(&id)) {
             let own = of(&check.id);
             let here = Counts::of(own.iter().copied());
-            own.iter().for_each(|row| counts.add(row.verdict()));
+            for row in own {
+                counts.add(row.verdict());
+            }
             if check.criteria.first() == Some(&id) {
                 checks.push(check_block(check, own, accounts, rows));
             } else {
@@ -279,6 +283,7 @@ fn check_block(
     let expected = usual(own);
     let mut groups = Vec::new();
     let mut pages = Vec::new();
+    let mut quiet = 0;
     match rows {
         Rows::Here { documents, .. } => {
             for verdict in ORDER {
@@ -291,7 +296,12 @@ fn check_block(
         }
         Rows::Elsewhere => {
             let mut by_account: BTreeMap<&str, Counts> = BTreeMap::new();
-            own.iter().for_each(|row| by_account.entry(&row.row.account).or_default().add(row.verdict()));
+            for row in own {
+                by_account.entry(&row.row.account).or_default().add(row.verdict());
+            }
+            let all = by_account.len();
+            by_account.retain(|_, counts| counts.fail + counts.unknown + counts.excepted > 0);
+            quiet = all - by_account.len();
             pages.extend(by_account.into_iter().map(|(account, counts)| AccountCount {
                 account: called(accounts, account),
                 page: format!("report/{account}.html"),
@@ -316,6 +326,7 @@ fn check_block(
         expected,
         groups,
         pages,
+        quiet,
     }
 }
 

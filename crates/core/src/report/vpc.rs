@@ -38,7 +38,7 @@ pub(super) fn diagram(vpc: &Vpc, account: &str, region: &str, id: &str) -> Strin
     sheet.gateways();
     let right = if matches!(&vpc.links, Ok(links) if links.is_empty()) { 2 } else { LINKS };
     let title = format!("Network of {} in {account} {region}", vpc.name.as_deref().unwrap_or(&vpc.id));
-    let canvas = whole.then(sheet.canvas);
+    let canvas = whole.then(&sheet.canvas);
     canvas.finish(id, &title, &described(vpc), wide + right, bottom + 4)
 }
 
@@ -283,7 +283,7 @@ impl Sheet<'_> {
         if tier == Tier::Public && matches!(&self.vpc.internet, Ok(ids) if !ids.is_empty()) {
             self.canvas.path("l", &format!("M{EDGE} 44V{}H22", top + 18));
         }
-        self.canvas.append(boxes);
+        self.canvas.append(&boxes);
         self.y = low.max(top + 60) + 8;
     }
 
