@@ -101,6 +101,17 @@ pub(crate) enum CollectError {
     },
 }
 
+impl CollectError {
+    /// Whether only the bucket stands between a run and its store, so that evidence can be collected all the same.
+    fn lets_the_run_wait(&self, refused: Refused) -> bool {
+        match self {
+            Self::BucketSilent { .. } => true,
+            Self::Bucket { .. } => refused == Refused::Waits,
+            _ => false,
+        }
+    }
+}
+
 /// A configuration and the folder that its paths are relative to.
 #[derive(Debug)]
 pub(crate) struct Loaded {
@@ -141,6 +152,8 @@ pub(crate) struct Overrides {
     pub(crate) bucket: BucketRules,
     /// Whether the store must be that of this configuration's estate.
     pub(crate) estate: EstateRules,
+    /// What becomes of a run whose bucket is refused.
+    pub(crate) refused: Refused,
     /// What time it is.
     pub(crate) time: Time,
     /// Ends the run's work in the store when it is given up.
@@ -167,6 +180,17 @@ impl Ledger {
     pub(crate) fn take(&self) -> CaughtUp {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// What becomes of a run when the bucket that it is for is not as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Refused {
+    /// It does not begin: somebody sees why, and starts it again.
+    #[default]
+    Ends,
+    /// It is collected, and waits in the spool until the bucket is as it should be: nobody may be there before its
+    /// period is over.
+    Waits,
 }
 
 /// A bundle in the store, and what is in it.
@@ -196,6 +220,7 @@ pub(crate) async fn collect(
     let key = id.store_key();
     let (fence, rules, time) = (overrides.fence, overrides.bucket, overrides.time.clone());
     let (estate, leash, ledger) = (overrides.estate, overrides.leash.clone(), overrides.ledger.clone());
+    let refused = overrides.refused;
     let settings = aws_settings(loaded, Some(&id), overrides);
     let mut publisher = Publisher::open(loaded, &settings, time.clone()).await?.on(leash);
     publisher.under(fence);
@@ -208,12 +233,8 @@ pub(crate) async fn collect(
             false
         }
         // What is sealed already waits for the store: collecting it again would replace it.
-        Err(CollectError::BucketSilent { bucket, why }) if !publisher.waits(&id) => {
-            tracing::error!(
-                bucket,
-                why,
-                "the bucket does not answer: the run is collected and waits in the spool"
-            );
+        Err(error) if error.lets_the_run_wait(refused) && !publisher.waits(&id) => {
+            tracing::error!(%error, "the run is collected, and waits in the spool for the bucket");
             publisher.writing_to(asked.map(|asked| asked.kept(Vec::new())));
             true
         }
@@ -298,6 +319,11 @@ pub(crate) async fn collect(
     preflight::note_need(&loaded.resolve(&config.spool), documents.saturating_add(zips));
     // From here the bundle exists: whatever happens next, this or a later start publishes it.
     spool.clear()?;
+    let (publisher, dated) = {
+        let (id, sha256) = (id.clone(), root.sha256);
+        blocking(publisher, move |publisher| publisher.date_sealed(&id, &sha256)).await?
+    };
+    dated?;
     // A run may take an hour: the bucket may have been changed, or answer now.
     let caller = preflight::knock(&settings).await?;
     if let Some(asked) = bucket::ask(loaded, &settings, caller).await? {

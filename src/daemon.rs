@@ -29,7 +29,9 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tracing::Instrument as _;
 
 use crate::clock::Time;
-use crate::collector::{self, BucketRules, CollectError, Ledger, Loaded, Overrides, Progress, Stored};
+use crate::collector::{
+    self, BucketRules, CollectError, Ledger, Loaded, Overrides, Progress, Refused, Stored,
+};
 use crate::preflight;
 use crate::publish::{self, EstateRules, PublishError};
 use crate::store::{self, Leash};
@@ -150,6 +152,8 @@ struct Service {
     extra_waits: bool,
     /// When what waits in the spool is tried again without a run, and how often that failed.
     drain: (Instant, u32),
+    /// Whether what a start before left in the store was looked for: a spool may be empty, or lost, and a sidecar missing.
+    looked_for: bool,
     signals: Signals,
 }
 
@@ -196,6 +200,7 @@ pub(crate) async fn serve(loaded: Loaded, options: Options) -> Result<(), Servic
         last_extra: i64::MIN,
         extra_waits: false,
         drain: (Instant::now(), 0),
+        looked_for: false,
         signals,
     };
     Box::pin(service.run()).await;
@@ -247,7 +252,7 @@ impl Service {
             Next::Wait { until } => {
                 self.state.metrics.next_slot.set(until);
                 let waits = waiting.is_some_and(|waiting| waiting.bundles + waiting.tokens > 0);
-                if waits && self.drain.0 <= Instant::now() {
+                if (waits || !self.looked_for) && self.drain.0 <= Instant::now() {
                     return Box::pin(self.drain()).await;
                 }
             }
@@ -356,6 +361,7 @@ impl Service {
             }
             Ended::Done(Ok(stored)) => {
                 self.agenda.note(slot);
+                self.looked_for = true;
                 self.record(&ledger, Some((&stored, took))).await;
             }
             Ended::Done(Err(error)) => {
@@ -473,7 +479,10 @@ impl Service {
         self.record(&ledger, None).await;
         match ended {
             Ended::Stopped(_) => return false,
-            Ended::Done(Ok(())) => self.state.set_ready(Ok(())),
+            Ended::Done(Ok(())) => {
+                self.looked_for = true;
+                self.state.set_ready(Ok(()));
+            }
             Ended::Done(Err(error)) => {
                 tracing::warn!(error = %chain(&error), "what waits in the spool was not published yet");
                 self.state.set_ready(Err(reason(&error)));
@@ -489,8 +498,15 @@ impl Service {
     /// The lease of a slot; none when the store does not answer, since evidence is collected all the same.
     async fn lease(&self, slot: UtcSecond) -> Result<Option<Lease>, NoLease> {
         // A lease is the first thing that is written: a bucket that must not be written to gets none.
-        if !begin::may_write(&self.loaded, self.overrides()).await.map_err(NoLease::Refused)? {
-            return Ok(None);
+        match begin::may_write(&self.loaded, self.overrides()).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            // Evidence is collected all the same, and waits in the spool until the bucket is as it must be.
+            Err(error @ CollectError::Bucket { .. }) => {
+                tracing::error!(%error, "no lease: nothing is written into this bucket");
+                return Ok(None);
+            }
+            Err(error) => return Err(NoLease::Refused(error)),
         }
         let settings = collector::aws_settings(&self.loaded, None, self.overrides());
         let store = match store::open(&self.loaded, &settings).await {
@@ -533,7 +549,7 @@ impl Service {
 
     fn overrides(&self) -> Overrides {
         let tally: Arc<dyn aws::Tally> = self.state.metrics.clone();
-        Overrides { tally: Some(tally), ..self.options.overrides() }
+        Overrides { tally: Some(tally), refused: Refused::Waits, ..self.options.overrides() }
     }
 
     /// Says why a run failed, everywhere, and tries again later, under the same lease while it lasts.

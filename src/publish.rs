@@ -25,7 +25,7 @@ use evidenced_bundle::run::{RunStatus, RunSummary};
 use evidenced_bundle::statement::Snapshot;
 use evidenced_bundle::store::{Creation, StoreError};
 use evidenced_bundle::timestamp::Authorities;
-use evidenced_bundle::trust::{Dated, TrustRoot, file_name};
+use evidenced_bundle::trust::{Dated, KeyRefusal, TrustRoot, file_name};
 use evidenced_bundle::{
     BagId, BundlePath, Digest, KeyId, Kind, Limits, PartId, PartRecord, Scope, SealError, TrustedKeys,
     UntrustedBundle, UtcSecond, VerifyError, hash_reader, prepare,
@@ -50,6 +50,8 @@ pub(crate) use tsa::TimestampClient;
 use waiting::Waiting;
 pub(crate) use waiting::{SpoolError, count as count_spool, seen};
 
+/// A token that comes later than this after its slot is late (docs/BUNDLE.md).
+const IN_TIME_SECONDS: i64 = 86_400;
 /// Of the container, as `sha256:<hex>`: only its starter knows it.
 const IMAGE_VARIABLE: &str = "EVIDENCED_IMAGE_DIGEST";
 
@@ -91,6 +93,12 @@ pub(crate) enum PublishError {
         path: PathBuf,
         #[source]
         source: VerifyError,
+    },
+    #[error("{id}: the evidence key does not count at the time of this bundle")]
+    Window {
+        id: BagId,
+        #[source]
+        source: KeyRefusal,
     },
     #[error("the schedule of the last run cannot be read")]
     Schedule(#[from] ScheduleError),
@@ -295,7 +303,7 @@ impl Publisher {
 
     /// Refuses a store of another scope, of another estate, or under another key. Nothing is written.
     pub(crate) fn examine(&self) -> Result<(), PublishError> {
-        self.check_scope()?;
+        self.check_scope(&self.store.list("bundles/")?)?;
         let stamp = |_: &[u8; 64]| Vec::new();
         let Some(log) = self.log(&stamp)? else { return Ok(()) };
         let Some(last) = log.last_published()? else { return Ok(()) };
@@ -378,6 +386,7 @@ impl Publisher {
         let mut done = CaughtUp::default();
         self.examine()?;
         self.store.tidy()?;
+        self.want_lost_tokens(&self.store.list("bundles/")?)?;
         self.publish_trust_root()?;
         let stamp = |signature: &[u8; 64]| self.stamp(signature);
         let Some(mut log) = self.log(&stamp)? else {
@@ -453,10 +462,16 @@ impl Publisher {
         Ok(self.spool.seal(&root.path, &id.file_name())?)
     }
 
+    /// Asks the authorities to date a bundle that was just sealed. The store may be away for days: the token says when it
+    /// was sealed, and waits with it.
+    pub(crate) fn date_sealed(&self, id: &BagId, sha256: &Digest) -> Result<(), PublishError> {
+        self.authorities.try_again();
+        self.date(id, sha256).map(|_| ())
+    }
+
     /// Publishes a sealed bundle.
     pub(crate) fn publish(&self, id: &BagId) -> Result<Published, PublishError> {
         let started = Instant::now();
-        self.authorities.try_again();
         let stamp = |signature: &[u8; 64]| self.stamp(signature);
         let mut log = self.log(&stamp)?;
         let published = self.put(log.as_mut(), id)?;
@@ -506,16 +521,33 @@ impl Publisher {
     }
 
     /// One store, one scope.
-    fn check_scope(&self) -> Result<(), PublishError> {
-        let keys = self.store.list("bundles/")?;
-        let ids = keys.iter().filter_map(|key| {
-            let id = BagId::parse(key.rsplit('/').next()?.strip_suffix(".zip")?)?;
-            (id.store_key() == *key).then_some(id)
-        });
-        match ids.map(|id| id.scope().clone()).find(|scope| *scope != self.scope) {
+    fn check_scope(&self, keys: &[String]) -> Result<(), PublishError> {
+        match ids(keys).map(|id| id.scope().clone()).find(|scope| *scope != self.scope) {
             Some(found) => Err(PublishError::OtherScope { found, expected: self.scope.clone() }),
             None => Ok(()),
         }
+    }
+
+    /// The wish for a token was in the spool, which may have been on a disk that is gone. Where the token still comes in
+    /// time it is wanted again; a later one would say no more than none.
+    fn want_lost_tokens(&self, keys: &[String]) -> Result<(), PublishError> {
+        if !self.authorities.is_configured() {
+            return Ok(());
+        }
+        let there: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
+        let wanted = self.spool.wanted_tokens()?;
+        let is_young = |id: &BagId| self.time.now().saturating_sub(id.slot().unix()) < IN_TIME_SECONDS;
+        for id in ids(keys).filter(is_young) {
+            let key = id.store_key();
+            if there.contains(format!("{key}.tsr").as_str()) || wanted.iter().any(|(known, _)| *known == id) {
+                continue;
+            }
+            let Some(zip) = self.store.open(&key)? else { continue };
+            let (sha256, _) = hash_reader(zip).map_err(|error| StoreError::new("read", &key, error))?;
+            tracing::warn!(bundle = %id, "has no token, and the wish for one is lost: it is wanted again");
+            self.spool.want_token(&id.file_name(), &sha256)?;
+        }
+        Ok(())
     }
 
     /// The store carries the versions of the trust root and the files that they name, for those who pin it.
@@ -628,6 +660,7 @@ impl Publisher {
         let parts: Vec<PartRecord> = bundle.part_records().cloned().collect();
         let run = bundle.run().clone();
         drop(bundle);
+        self.may_state(&snapshot)?;
         let bytes = std::fs::metadata(&path).map_err(unreadable)?.len();
         let sha256 = snapshot.zip_sha256;
         let published = |leaf, date, conflict| Published {
@@ -677,6 +710,21 @@ impl Publisher {
         self.put_token(id)?;
         self.spool.forget(id)?;
         Ok(published(leaf, date, None))
+    }
+
+    /// A statement counts by the window of its key at the time that it is about. One that no verifier would take is not
+    /// written: it could never be replaced.
+    fn may_state(&self, snapshot: &Snapshot) -> Result<(), PublishError> {
+        let (Some(trusted), Some(_)) = (&self.trusted, &self.log) else { return Ok(()) };
+        let at = Dated::Claimed(snapshot.ended);
+        match trusted.root.evidence_key(self.evidence.public().id(), at) {
+            Err(source @ KeyRefusal::Window { .. })
+                if self.store.get(&format!("{}.sigstore.json", snapshot.id.store_key()))?.is_none() =>
+            {
+                Err(PublishError::Window { id: snapshot.id.clone(), source })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn own_keys(&self) -> Vec<evidenced_bundle::PublicKey> {
@@ -750,6 +798,14 @@ impl Publisher {
         }
         Ok(())
     }
+}
+
+/// The bundles among the keys of a store.
+fn ids(keys: &[String]) -> impl Iterator<Item = BagId> {
+    keys.iter().filter_map(|key| {
+        let id = BagId::parse(key.rsplit('/').next()?.strip_suffix(".zip")?)?;
+        (id.store_key() == *key).then_some(id)
+    })
 }
 
 /// Where an unfinished bundle was found.

@@ -231,6 +231,13 @@ fn publishing(error: &PublishError) -> (u8, Option<String>) {
         PublishError::Image(_) => (USAGE, hint("leave it out, or give the digest that the registry shows")),
         PublishError::Origin(_) => (USAGE, hint("such as evidence.example.com/prod, without spaces")),
         PublishError::Tls(_) => (USAGE, hint("check AWS_CA_BUNDLE and [aws] ca_bundle")),
+        PublishError::Window { .. } => (
+            USAGE,
+            hint(
+                "it was sealed before the key was changed: set [signing] evidence_key to the key before, run once, and \
+                 change it when nothing waits in the spool",
+            ),
+        ),
         PublishError::OtherScope { .. } | PublishError::Log(LogError::OtherScope { .. }) => {
             (USAGE, hint("each scope has a store of its own: change [store] url or scope"))
         }
