@@ -69,7 +69,7 @@ class Service:
         while (found := look()) is None:
             assert self.process.poll() is None, f"ended with {self.process.returncode}: {self.tail()}"
             assert time.monotonic() < deadline, f"{what} did not happen: {self.tail()}"
-            time.sleep(0.005)
+            time.sleep(0.02)
         return found
 
     def until_said(self, message, since=0):
@@ -104,21 +104,11 @@ class Service:
         self.clock.set(moment)
         self.until_said("the clock was set", since)
 
-    def run_ends(self, moment=None):
-        """Sets the clock and waits for the end of one run: complete, partial, failed or conflict."""
-        before = self.until("/metrics", self.runs)
-        if moment:
-            self.clock.set(moment)
-        return self.next_run(before)
-
-    def next_run(self, before):
-        def more():
-            now = self.runs()
-            ended = [name for name in now or {} if now[name] > before.get(name, 0)]
-            return ended or None
-
-        (result,) = self.until("the end of a run", more)
-        return result
+    def one_more(self, result, moment):
+        """Sets the clock and waits until one more run has ended so."""
+        before = self.until("/metrics", self.runs).get(result, 0)
+        self.clock.set(moment)
+        self.until(f"a run that is {result}", lambda: (self.runs() or {}).get(result, 0) > before or None)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)

@@ -73,7 +73,7 @@ class Hunt:
                 f"{time.monotonic() - self.begun:.0f} s, EVIDENCED_KILLS_SEED={self.seed}")
 
 
-def whole(scope, slots, missed=frozenset()):
+def whole(scope, slots, missed=frozenset(), service=False):
     """One bundle, one leaf, all sidecars for each slot; the verifier finds nothing but late and undated runs."""
     code, report = scope.verify("--from", f"{slots[0]:%Y-%m-%d}", "--to", f"{slots[-1]:%Y-%m-%d}")
     assert (code, report["refused"], report["problems"]) == (4, [], []), report
@@ -88,7 +88,8 @@ def whole(scope, slots, missed=frozenset()):
     zips = [f"bundles/{slot:%Y/%m/%d}/evidence-kills-{slot:%Y%m%dT%H%M%SZ}.zip" for slot in slots]
     assert bundles == sorted(name + suffix for name in zips for suffix in ("", *SIDECARS))
     assert len([key for key in keys if key.startswith("log/checkpoints/")]) == count
-    assert [key for key in keys if not key.startswith(("bundles/", "log/"))] == []
+    places = ("bundles/", "log/") + (("lease/", "status/") if service else ())
+    assert [key for key in keys if not key.startswith(places)] == []
     scope.nothing_is_left_over()
 
 

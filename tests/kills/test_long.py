@@ -1,0 +1,126 @@
+"""A service that lives long: bundles that wait drain in their order, and ten thousand slots cost no memory.
+
+EVIDENCED_DRAIN (default 60; the proof is 1000) is how many bundles wait for the store, EVIDENCED_SOAK (default 300; the
+proof is 10000) how many slots the service lives through: docs/CONTRIBUTING.md.
+"""
+
+import datetime
+import itertools
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import time
+
+import pytest
+
+import emulators
+from scope import UTC, FolderStore, Scope
+from service import Clock, Service
+from test_kills import whole
+
+DAY, MINUTE = datetime.timedelta(days=1), datetime.timedelta(minutes=1)
+FIRST = datetime.datetime(2000, 1, 1, 2, tzinfo=UTC)
+#: What the store is listed by at each start: five keys of a bundle, as strings, at most three times at once.
+LISTED_BYTES = 3 * 5 * 160
+#: What an allocator may keep or give back between two samples, whatever the program does.
+NOISE_BYTES = 4 << 20
+
+
+@pytest.fixture
+def scope(simulated, tmp_path):
+    more = {"service": {"listen": f"127.0.0.1:{emulators.free_port()}"}, "collect": {"items": ["account.regions"]}}
+    root = pathlib.Path(os.environ.get("EVIDENCED_SOAK_DIR") or tmp_path) / f"scope-{os.getpid()}"
+    return Scope(root, simulated, FolderStore(root), schedule="0 2 * * *", since=FIRST - DAY, more=more)
+
+
+def memory(pid, name="VmRSS"):
+    """Bytes, from /proc."""
+    text = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return int(next(line.split()[1] for line in text.splitlines() if line.startswith(f"{name}:"))) << 10
+
+
+def files(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def complete(service):
+    return (service.runs() or {}).get("complete", 0)
+
+
+def test_bundles_that_wait_for_the_store_drain_in_the_order_of_their_slots(scope, figures):
+    count, root = int(os.environ.get("EVIDENCED_DRAIN") or 60), scope.folder / "store"
+    slots = [FIRST + day * DAY for day in range(count + 2)]
+    clock = Clock(scope.folder / "clock", slots[0] + MINUTE)
+    with Service(scope, clock).ready() as service:
+        service.until("the first run", lambda: complete(service) == 1 or None)
+        # The store is away: a file stands in its place.
+        root.rename(scope.folder / "away")
+        root.write_text("no folder", encoding="utf-8")
+        for slot in slots[1:-1]:
+            service.one_more("failed", slot + MINUTE)
+        assert service.number("evidenced_spool_bundles") == count
+        waited = memory(service.pid)
+        root.unlink()
+        (scope.folder / "away").rename(root)
+        begun, since = time.monotonic(), len(service.lines)
+        clock.set(slots[-1] + MINUTE)
+        service.until("the drain", lambda: complete(service) == 2 or None)
+        took, peak = time.monotonic() - begun, memory(service.pid, "VmHWM")
+        published = [line["bundle"] for line in service.lines[since:]
+                     if line.get("message") == "a sealed bundle waited in the spool; it is published now"]
+        assert published == [f"evidence-kills-{slot:%Y%m%dT%H%M%SZ}" for slot in slots[1:-1]]
+        assert service.number("evidenced_spool_bundles") == 0
+        service.stop()
+    whole(scope, slots, service=True)
+    indexes = {}
+    for path in root.rglob("*.tlog-proof"):
+        indexes[path.name] = int(next(line for line in path.read_text(encoding="utf-8").splitlines()
+                                      if line.startswith("index ")).split()[1])
+    assert [indexes[name] for name in sorted(indexes)] == list(range(len(slots)))
+    figures(f"drain: {count} bundles in {took:.1f} s ({1000 * took / count:.0f} ms each), memory "
+            f"{waited >> 20} MiB before, {peak >> 20} MiB at most")
+
+
+def test_slot_after_slot_costs_neither_memory_nor_file_descriptors(scope, figures):
+    count = int(os.environ.get("EVIDENCED_SOAK") or 300)
+    clock = Clock(scope.folder / "clock", FIRST + MINUTE)
+    samples, begun = [], time.monotonic()
+    with open(scope.folder / "service.log", "wb") as said:
+        process = subprocess.Popen(
+            [str(emulators.program("evidenced")), "--log-format", "json", "run", "-c", str(scope.config), "--clock",
+             str(clock.path)],
+            env=scope.env, cwd=scope.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said,
+        )
+        try:
+            for number in itertools.count(1):
+                # One line of metrics a run, when it is over.
+                line = process.stdout.readline()
+                assert line, (scope.folder / "service.log").read_text(encoding="utf-8")[-3000:]
+                run = json.loads(line)
+                assert (run["result"], run["SlotsMissed"]) == ("complete", 0), run
+                if number % max(1, count // 100) == 0:
+                    samples.append((number, memory(process.pid), files(process.pid)))
+                    if os.environ.get("EVIDENCED_SOAK"):
+                        with open(scope.folder / "samples", "a", encoding="utf-8") as kept:
+                            kept.write(f"{time.monotonic() - begun:.0f} s {samples[-1]}\n")
+                if number == count:
+                    break
+                clock.set(FIRST + number * DAY + MINUTE)
+            process.terminate()
+            assert process.wait(60) == 0
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            process.stdout.close()
+    took, quarter = time.monotonic() - begun, len(samples) // 4
+    second, last = samples[quarter:2 * quarter], samples[-quarter:]
+    rss = [statistics.median(sample[1] for sample in part) for part in (second, last)]
+    fds = [{sample[2] for sample in part} for part in (second, last)]
+    lived = statistics.median(sample[0] for sample in last) - statistics.median(sample[0] for sample in second)
+    figures(f"soak: {count} slots in {took:.0f} s, resident {rss[0] / 2**20:.1f} MiB in the second quarter, "
+            f"{rss[1] / 2**20:.1f} MiB in the last; file descriptors {sorted(fds[0])} and {sorted(fds[1])}")
+    assert rss[1] - rss[0] <= NOISE_BYTES + LISTED_BYTES * lived
+    assert max(fds[1]) <= max(fds[0]), fds
