@@ -335,7 +335,9 @@ pub(crate) async fn collect(
         blocking(publisher, move |publisher| {
             // A store that did not answer at the start may do so now; what has to come before still comes before.
             let caught_up = if settled { None } else { Some(publisher.catch_up(until)?) };
-            caught_up.iter().for_each(|caught_up| ledger.add(caught_up));
+            if let Some(caught_up) = &caught_up {
+                ledger.add(caught_up);
+            }
             let found = |done: &CaughtUp| done.published.iter().find(|published| published.id == id).cloned();
             let published = match caught_up.as_ref().and_then(found) {
                 Some(published) => published,

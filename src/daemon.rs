@@ -25,6 +25,7 @@ use evidenced_core::agenda::{Agenda, Next};
 use evidenced_core::moment;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tracing::Instrument as _;
 
@@ -118,18 +119,27 @@ struct Held {
     again: Instant,
 }
 
-/// What tells the service to stop.
-struct Signals {
-    stop: Signal,
-    interrupt: Signal,
-}
+/// Whether the service was told to stop. Whatever it waits for, it hears that.
+#[derive(Clone)]
+struct Signals(watch::Receiver<bool>);
 
 impl Signals {
-    async fn told(&mut self) {
-        tokio::select! {
-            _ = self.stop.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
+    fn hear(mut stop: Signal, mut interrupt: Signal) -> Self {
+        let (told, heard) = watch::channel(false);
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = stop.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            // Nobody hears it when the service has ended by itself.
+            told.send(true).unwrap_or_default();
+            told.closed().await;
+        });
+        Self(heard)
+    }
+
+    async fn told(&self) {
+        self.0.clone().wait_for(|told| *told).await.map(|_| ()).unwrap_or_default();
     }
 }
 
@@ -164,12 +174,19 @@ pub(crate) async fn serve(loaded: Loaded, options: Options) -> Result<(), Servic
     let listener =
         TcpListener::bind(address).await.map_err(|source| ServiceError::Listen { address, source })?;
     let hear = |kind| signal(kind).map_err(ServiceError::Signals);
-    let signals = Signals { stop: hear(SignalKind::terminate())?, interrupt: hear(SignalKind::interrupt())? };
+    let signals = Signals::hear(hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
     let mut extra = hear(SignalKind::user_defined1())?;
     let state = Arc::new(State::new(env!("CARGO_PKG_VERSION")));
     let hooks = Hooks::new(&loaded, Arc::clone(&state.metrics))?;
 
-    let Begun { newest, holder } = begin(&loaded, &options, &state).await?;
+    let begun = tokio::select! {
+        begun = Box::pin(begin(&loaded, &options, &state)) => begun?,
+        () = signals.told() => {
+            tracing::info!("stopped before it began");
+            return Ok(());
+        }
+    };
+    let Begun { newest, holder } = begun;
     let agenda = Agenda::new(config.schedule.clone(), &config.scope, config.service.jitter_seconds, newest);
     let scope = Scope::new(config.scope.clone());
     let scope =
@@ -319,11 +336,17 @@ impl Service {
         let before = self.held.take().filter(|held| held.slot == slot);
         let failures = before.as_ref().map_or(0, |held| held.failures);
         let lease = before.and_then(|held| held.lease).filter(|lease| self.now() < lease.expires.unix());
-        let lease = match lease {
-            Some(lease) => Some(lease),
-            None => match self.lease(second).await {
-                Ok(lease) => lease,
-                Err(NoLease::Elsewhere { until }) => {
+        let asked = match lease {
+            Some(lease) => Ok(Some(lease)),
+            None => tokio::select! {
+                asked = Box::pin(self.lease(second)) => asked,
+                () = self.signals.told() => return false,
+            },
+        };
+        let lease = match asked {
+            Ok(lease) => lease,
+            Err(no) => match no {
+                NoLease::Elsewhere { until } => {
                     // Another task works on it. When its lease is over, the log says whether it is done.
                     let wait =
                         Duration::from_secs(until.saturating_sub(self.now()).clamp(1, 60).unsigned_abs());
@@ -331,7 +354,7 @@ impl Service {
                     self.look(slot).await;
                     return true;
                 }
-                Err(NoLease::Refused(error)) => {
+                NoLease::Refused(error) => {
                     self.failed(&id, &error, None, failures);
                     return true;
                 }
@@ -455,7 +478,7 @@ impl Service {
         let span = trace::run(&id);
         let run = collector::collect(&self.loaded, id, overrides, &progress).instrument(span);
         let grace = Duration::from_millis(self.loaded.config.service.shutdown_grace_ms);
-        let ended = supervise(run, left, grace, &self.state, &mut self.signals).await;
+        let ended = supervise(Box::pin(run), left, grace, &self.state, &self.signals).await;
         if !matches!(ended, Ended::Done(_)) {
             leash.cut();
             self.abandoned = Some(leash);
@@ -471,7 +494,7 @@ impl Service {
         let left = Duration::from_millis(self.loaded.config.service.max_run_ms);
         let grace = Duration::from_millis(self.loaded.config.service.shutdown_grace_ms);
         let work = collector::drain(&self.loaded, until, overrides);
-        let ended = supervise(work, left, grace, &self.state, &mut self.signals).await;
+        let ended = supervise(Box::pin(work), left, grace, &self.state, &self.signals).await;
         if !matches!(ended, Ended::Done(_)) {
             leash.cut();
             self.abandoned = Some(leash);
@@ -601,7 +624,7 @@ async fn supervise<T>(
     left: Duration,
     grace: Duration,
     state: &State,
-    signals: &mut Signals,
+    signals: &Signals,
 ) -> Ended<T> {
     tokio::pin!(work);
     let end = tokio::time::sleep(left);

@@ -119,6 +119,11 @@ impl Asked {
         self.unanswered.as_deref()
     }
 
+    /// The expected owner in whose name every question was denied.
+    pub(crate) fn denied_to(&self) -> Option<&str> {
+        self.denied_to.as_deref()
+    }
+
     /// The rules that it does not keep.
     pub(crate) fn findings(&self) -> &[Finding] {
         &self.findings

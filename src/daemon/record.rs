@@ -11,7 +11,7 @@ use evidenced_bundle::run::RunStatus;
 use evidenced_bundle::{BagId, Kind};
 use evidenced_core::agenda::Next;
 use evidenced_core::moment;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::metrics::RunNumbers;
 use super::{Service, chain, embedded, hooks, status};
@@ -77,7 +77,8 @@ impl Service {
             let missed = if number == last { missed.len() } else { 0 };
             let scope = &self.loaded.config.scope;
             embedded::print(&embedded::stored(scope, &published.id, &numbers, missed, waiting));
-            self.tell_gaps(published, open.difference(&before).cloned().collect(), numbers.gaps.1);
+            let new: Vec<&String> = open.difference(&before).collect();
+            self.tell_gaps(published, &new, numbers.gaps.1);
             before = open;
         }
         self.gaps = before;
@@ -145,35 +146,43 @@ impl Service {
 
     /// Tells who is to be told of a failure.
     pub(super) fn tell_failure(&mut self, id: &BagId, result: &str, error: &str, failures: u32) {
-        let mut body = self.about(id, hooks::FAILURE);
         let deadline = (id.kind() == Kind::Schedule)
             .then(|| self.loaded.config.schedule.after(id.slot().unix()).map(moment::seconds));
         let waiting = self.count_spool().map(|waiting| waiting.bundles);
-        body["result"] = json!(result);
-        body["error"] = json!(error);
-        body["attempt"] = json!(failures + 1);
-        body["deadline"] = json!(deadline.flatten());
-        body["waiting"] = json!(waiting);
+        let body = self.about(
+            id,
+            hooks::FAILURE,
+            json!({
+                "result": result,
+                "error": error,
+                "attempt": failures + 1,
+                "deadline": deadline.flatten(),
+                "waiting": waiting,
+            }),
+        );
         self.hooks.tell(hooks::FAILURE, &body);
     }
 
-    fn tell_gaps(&mut self, published: &Published, new: Vec<String>, known: i64) {
+    fn tell_gaps(&mut self, published: &Published, new: &[&String], known: i64) {
         if new.is_empty() {
             return;
         }
-        let mut body = self.about(&published.id, hooks::GAP);
-        body["result"] = json!(published.run.status.word());
-        body["sha256"] = json!(published.sha256.to_string());
-        body["gaps"] = json!({
-            "new": new.len(),
-            "known": known,
-            "list": new.iter().take(NAMED).collect::<Vec<_>>(),
-        });
+        let list: Vec<&&String> = new.iter().take(NAMED).collect();
+        let body = self.about(
+            &published.id,
+            hooks::GAP,
+            json!({
+                "result": published.run.status.word(),
+                "sha256": published.sha256.to_string(),
+                "gaps": { "new": new.len(), "known": known, "list": list },
+            }),
+        );
         self.hooks.tell(hooks::GAP, &body);
     }
 
-    fn about(&self, id: &BagId, event: &str) -> serde_json::Value {
-        json!({
+    /// A body: what every notification says, and `more`.
+    fn about(&self, id: &BagId, event: &str, more: Value) -> Value {
+        let mut body = json!({
             "schema": "evidenced/notification/v1",
             "event": event,
             "at": moment::seconds(self.now()),
@@ -181,6 +190,10 @@ impl Service {
             "scope": self.loaded.config.scope,
             "run": id.to_string(),
             "slot": id.slot().to_string(),
-        })
+        });
+        if let (Some(members), Value::Object(more)) = (body.as_object_mut(), more) {
+            members.extend(more);
+        }
+        body
     }
 }

@@ -10,6 +10,7 @@ use rustix::fs::{StatVfs, statvfs};
 
 use super::{Line, World, chain, reach};
 use crate::aws;
+use crate::preflight;
 
 /// AWS refuses signatures of a clock that is off by more, and a token would contradict the bundle.
 const CLOCK_SECONDS: i64 = 300;
@@ -78,13 +79,14 @@ fn server(world: &World<'_>) -> String {
 /// The folder of the spool: there or to be made, ours, writable, and large enough.
 pub(super) async fn spool(world: &World<'_>) -> Vec<Line> {
     let config = &world.loaded.config;
-    let (root, least) = (world.loaded.resolve(&config.spool), LEAST_BYTES);
+    // What the service demands before each run.
+    let least =
+        preflight::space(world.loaded).map_or(config.spool_min_free_bytes, |space| space.needed_bytes);
+    let root = world.loaded.resolve(&config.spool);
     let most = config.bundle.max_bytes;
     let tried = tokio::task::spawn_blocking(move || examine(&root, least, most)).await;
     tried.unwrap_or_else(|error| vec![Line::missing("spool", chain(&error), "run it again with -vv")])
 }
-
-const LEAST_BYTES: u64 = 64 << 20;
 
 fn examine(root: &Path, least: u64, most: u64) -> Vec<Line> {
     const CHECK: &str = "spool";

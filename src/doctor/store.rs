@@ -40,6 +40,12 @@ pub(super) async fn bucket(world: &World<'_>) -> Vec<Line> {
         let remedy = "the bucket does not answer: runs are made, and wait in the spool; check the way to S3";
         return vec![Line::missing(CHECK, why, remedy).of(name)];
     }
+    if let Some(owner) = asked.denied_to() {
+        let detail = format!("every question was denied in the name of account {owner}");
+        let remedy = "another account owns the bucket, or the role may ask it nothing: compare [store] url and \
+                      expected_bucket_owner";
+        return vec![Line::missing(CHECK, detail, remedy).of("owner")];
+    }
     let mut lines = Vec::new();
     for rule in RULES {
         let found = asked.findings().iter().find(|finding| finding.rule == rule);

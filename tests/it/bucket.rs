@@ -20,6 +20,8 @@ struct State {
     cut: AtomicU64,
     end: AtomicBool,
     gets: Mutex<Vec<String>>,
+    /// Requests that came in.
+    asked: AtomicU64,
     /// Keys that were created or replaced, in their order.
     puts: Mutex<Vec<String>>,
     /// Requests end without an answer, after so long.
@@ -50,6 +52,7 @@ impl Bucket {
             cut: AtomicU64::new(u64::MAX),
             end: AtomicBool::new(false),
             gets: Mutex::default(),
+            asked: AtomicU64::new(0),
             puts: Mutex::default(),
             dead: AtomicBool::new(false),
             slow_ms: AtomicU64::new(0),
@@ -108,6 +111,11 @@ impl Bucket {
         self.state.skew_seconds.store(seconds, Ordering::Release);
     }
 
+    /// How many requests came in.
+    pub(crate) fn asked(&self) -> u64 {
+        self.state.asked.load(Ordering::Acquire)
+    }
+
     /// Keys that were written, in their order.
     pub(crate) fn written(&self) -> Vec<String> {
         self.state.puts.lock().unwrap().clone()
@@ -130,7 +138,7 @@ impl Drop for Bucket {
     }
 }
 
-fn is_zip(key: &str) -> bool {
+pub(crate) fn is_zip(key: &str) -> bool {
     Path::new(key).extension().is_some_and(|it| it == "zip")
 }
 
@@ -148,6 +156,7 @@ fn serve(mut stream: &TcpStream, state: &State) -> std::io::Result<()> {
         let (name, value) = header.split_once(':').unwrap_or((&header, ""));
         headers.insert(name.trim().to_ascii_lowercase(), value.trim().to_owned());
     }
+    state.asked.fetch_add(1, Ordering::AcqRel);
     std::thread::sleep(Duration::from_millis(state.slow_ms.load(Ordering::Acquire)));
     if state.dead.load(Ordering::Acquire) {
         return Ok(());

@@ -1,6 +1,8 @@
 //! Bad input to the service and to a run: each is said, with what to do, before anything is written.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Output;
 
@@ -108,6 +110,66 @@ fn a_clock_that_is_off_is_refused_with_both_times() {
     bucket.skew(700);
     refused(&run(&estate, "a", &[]), 2, &["300 s are allowed"]);
     assert!(is_empty(&estate.path("bucket")));
+}
+
+/// Stands before the simulated AWS and says that it is another time; gives its port.
+fn with_another_time(endpoint: &str) -> u16 {
+    let upstream = endpoint.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // It ends with the process of the test.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            // A client that goes away is its own affair.
+            drop(stream.and_then(|stream| pass_on(&stream, &upstream)));
+        }
+    });
+    port
+}
+
+/// One request, and its answer with another date.
+fn pass_on(mut client: &TcpStream, upstream: &str) -> std::io::Result<()> {
+    let mut reader = BufReader::new(client);
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
+            break;
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        head.push_str(&line);
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let mut server = TcpStream::connect(upstream)?;
+    server.write_all(format!("{head}connection: close\r\n\r\n").as_bytes())?;
+    server.write_all(&body)?;
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer)?;
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(answer.len());
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let is_date = |line: &&str| !line.to_ascii_lowercase().starts_with("date:");
+    let head: Vec<&str> = head.split("\r\n").filter(is_date).collect();
+    write!(client, "{}\r\ndate: Sun, 22 Nov 2020 02:00:03 GMT", head.join("\r\n"))?;
+    client.write_all(&answer[end..])
+}
+
+#[test]
+fn a_clock_that_is_off_by_the_answer_of_aws_is_refused_with_a_folder_too() {
+    let estate = estate(one_account());
+    configure(&estate, "a", free_port(), "");
+    let port = with_another_time(&estate.endpoint());
+    let text = fs::read_to_string(estate.path("a.toml")).unwrap();
+    let text = text.replace(&estate.endpoint(), &format!("http://127.0.0.1:{port}"));
+    fs::write(estate.path("a.toml"), text).unwrap();
+    for output in [run(&estate, "a", &[]), one_off(&estate, "a")] {
+        refused(&output, 2, &["the server's Date is 2020-11-22T02:00:03Z", "set the clock"]);
+    }
+    for name in ["store/log", "store/bundles", "store/lease"] {
+        assert!(!estate.path(name).exists(), "{name}");
+    }
 }
 
 #[test]
@@ -233,7 +295,8 @@ fn a_run_that_has_no_room_in_the_spool_does_not_start() {
     configure(&estate, "spool", free_port(), "");
     match on_a_tiny_disk(&estate, "spool", "collect -c spool.toml") {
         Some(output) => refused(&output, 1, &["bytes free, a run needs 67108864", "what is sealed stays"]),
-        None => println!("no file system of our own here: only the limit is tested"),
+        // No file system of our own can be made here: the limit below is what is tested.
+        None => {}
     }
     assert_eq!(zips(&estate.path("store")), 0);
     // What is sealed stays, and goes first when there is room again.

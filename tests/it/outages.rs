@@ -9,7 +9,7 @@ use crate::bucket::Bucket;
 use crate::estate::{Estate, PROGRAM, one_account};
 use crate::mistakes::store_in;
 use crate::publish::{bundle, collected, due, fingerprint};
-use crate::service::{Service, configure, estate, free_port, next_second, page, whole, zips};
+use crate::service::{Service, configure, estate, free_port, next_second, page, until, whole, zips};
 
 const DAY: i64 = 86_400;
 
@@ -60,7 +60,7 @@ fn what_a_dead_bucket_did_not_take_is_published_in_order_when_it_is_back() {
     service.until_metric("evidenced_runs_total{result=\"complete\"}", 3.0);
     assert_eq!(service.ask("GET", "/readyz").unwrap().0, 200);
     let written = bucket.written();
-    let zips: Vec<&String> = written[before..].iter().filter(|key| key.ends_with(".zip")).collect();
+    let zips: Vec<&String> = written[before..].iter().filter(|key| crate::bucket::is_zip(key)).collect();
     let mut sorted = zips.clone();
     sorted.sort();
     assert_eq!((zips.len(), &zips), (3, &sorted));
@@ -134,6 +134,19 @@ fn work_that_was_given_up_lets_go_of_the_spool() {
     let log = service.log();
     assert!(!log.contains("another run works in it"), "{log}");
     service.stop();
+}
+
+#[test]
+fn a_service_that_waits_for_a_bucket_stops_when_it_is_told() {
+    let (estate, bucket, port) = in_a_bucket("shutdown_grace = \"1s\"");
+    bucket.slow(15_000);
+    let service = Service::start(&estate, "a", port);
+    // It asks the bucket before anything else, and nobody answers yet.
+    until("a question", || (bucket.asked() > 0).then_some(()));
+    let told = std::time::Instant::now();
+    service.stop();
+    assert!(told.elapsed() < std::time::Duration::from_secs(10), "{:?}", told.elapsed());
+    assert!(bucket.written().is_empty());
 }
 
 /// `evidenced trust ...`, which has to succeed.

@@ -144,3 +144,32 @@ fn plain_http_is_for_loopback_only() {
         assert_eq!(parse(&text).is_ok(), good, "{url}");
     }
 }
+
+#[test]
+fn nothing_to_wait_for_is_a_duration_where_that_makes_sense() {
+    let none = parse(&format!("{SMALL}[service]\njitter = \"0s\"\nshutdown_grace = \"0ms\"\n")).unwrap();
+    assert_eq!((none.service.jitter_seconds, none.service.shutdown_grace_ms), (0, 0));
+    for wrong in ["max_run = \"0s\"", "jitter = \"0\"", "jitter = 0", "jitter = \"-1s\""] {
+        let problems = parse(&format!("{SMALL}[service]\n{wrong}\n")).unwrap_err();
+        assert!(problems[0].key.starts_with("service."), "{wrong}: {problems:?}");
+    }
+    let problems = parse(&format!("{SMALL}[collect]\nattempt_timeout = \"0s\"\n")).unwrap_err();
+    assert_eq!(problems[0].key, "collect.attempt_timeout");
+}
+
+#[test]
+fn who_is_told_is_read_and_goes_into_no_bundle() {
+    let hooks = "[service]\non_failure = { command = [\"/bin/page\", \"-x\"], timeout = \"3s\" }\n\
+                 on_gap = { url = \"https://hooks.example.com/t0ken\", secret_env = \"HOOK_SECRET\" }\n";
+    let config = parse(&format!("{SMALL}{hooks}")).unwrap();
+    let failure = config.service.on_failure.clone().unwrap();
+    assert_eq!(failure.target, HookTarget::Command(vec!["/bin/page".to_owned(), "-x".to_owned()]));
+    assert_eq!((failure.timeout_ms, failure.secret), (3_000, None));
+    let gap = config.service.on_gap.clone().unwrap();
+    assert_eq!(gap.secret, Some(HookSecret::Variable("HOOK_SECRET".to_owned())));
+    let kept = effective(&config, None).to_string();
+    assert!(
+        !kept.contains("t0ken") && !kept.contains("HOOK_SECRET") && !kept.contains("/bin/page"),
+        "{kept}"
+    );
+}
