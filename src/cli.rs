@@ -6,13 +6,16 @@ mod config;
 mod demo;
 mod doctor;
 mod download;
+mod evaluate;
 mod exit;
 mod iam_policy;
 mod init;
 mod items;
+mod judged;
 mod keygen;
 mod list;
 mod period;
+mod reperform;
 mod run;
 mod status;
 mod summary;
@@ -87,6 +90,11 @@ enum Command {
     Download(download::Arguments),
     /// Verify bundles: that they are what the holder of a key signed, and what is missing in them.
     Verify(verify::Arguments),
+    /// Run checks over the evidence of a bundle: the present ones, or others.
+    Evaluate(evaluate::Arguments),
+    /// The process that the policies of other people run in; started by this program.
+    #[command(hide = true)]
+    Judge,
     /// Print the verifier for browsers: one file that works without a network.
     VerifyPage,
     /// Put everything about a period into one file, for the people who audit it.
@@ -177,6 +185,11 @@ fn run(cli: Cli) -> Result<u8, Failed> {
         Command::List(arguments) => list::run(&arguments),
         Command::Download(arguments) => download::run(&arguments, quiet),
         Command::Verify(arguments) => verify::run(arguments),
+        Command::Evaluate(arguments) => evaluate::run(&arguments),
+        Command::Judge => {
+            crate::judge::serve()?;
+            Ok(0)
+        }
         Command::VerifyPage => verify_page::run(),
         Command::Period { command } => period::run(&command),
         Command::Trust { command } => trust::run(&command),

@@ -11,14 +11,19 @@ mod progress;
 mod sealing;
 mod targets;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use evidenced_bundle::{BagId, Digest, KeyId, Kind, PartRecord, Sealed};
+use evidenced_core::assessment::Assessment;
 use evidenced_core::bucket::Finding;
+use evidenced_core::changes::Before;
 use evidenced_core::config::{self, Config, Problem};
-use evidenced_core::layout;
+use evidenced_core::exceptions::Exceptions;
+use evidenced_core::layout::{self, Judged};
+use evidenced_core::plan::Plan;
 use evidenced_core::redact::Redactor;
 use evidenced_core::run::{self, Settings, World};
 use evidenced_core::shape::{Partitions, ShapeError, Shapes};
@@ -26,14 +31,14 @@ use evidenced_core::snapshot::Snapshot;
 
 use crate::aws::{self, AwsError, AwsSource, Keys, Tally};
 use crate::clock::Time;
+use crate::judge::{Beside, Checks, ChecksError, Done, State};
 use crate::phase::Phase;
 use crate::preflight::{self, ClockError, SpaceError};
 use crate::publish::{CaughtUp, EstateRules, PublishError, Published, Publisher};
 use crate::store::{self, Leash};
 
 pub(crate) use bucket::{BucketRules, ask as ask_bucket, is_good as is_bucket_good};
-pub(crate) use files::Spool;
-pub(crate) use files::read_text;
+pub(crate) use files::{Spool, read_text};
 pub(crate) use progress::Progress;
 use sealing::SealedRun;
 pub(crate) use sealing::{SealedPart, SealedZip};
@@ -55,6 +60,8 @@ pub(crate) enum CollectError {
     },
     #[error("configuration {path}: {} problem(s)", .problems.len())]
     Config { path: PathBuf, problems: Vec<Problem> },
+    #[error("configuration {path}: {} problem(s) with its checks", .problems.count())]
+    Checks { path: PathBuf, problems: ChecksError },
     #[error("slot {slot}: the store already holds {path}")]
     SlotTaken { slot: String, path: PathBuf },
     #[error("slot {slot}: the log already has a later one, {later}")]
@@ -117,6 +124,8 @@ impl CollectError {
 pub(crate) struct Loaded {
     pub(crate) config: Config,
     pub(crate) folder: PathBuf,
+    /// The file.
+    pub(crate) path: PathBuf,
 }
 
 impl Loaded {
@@ -128,7 +137,12 @@ impl Loaded {
             .map_err(|problems| CollectError::Config { path: path.to_owned(), problems })?;
         let folder =
             path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
-        Ok(Self { config, folder })
+        Ok(Self { config, folder, path: path.to_owned() })
+    }
+
+    /// Its checks, compiled, or everything that is wrong with them.
+    pub(crate) fn checks(&self) -> Result<Checks, CollectError> {
+        Checks::of(self).map_err(|problems| CollectError::Checks { path: self.path.clone(), problems })
     }
 
     /// A path of the configuration.
@@ -203,6 +217,8 @@ pub(crate) struct Stored {
     /// The parts that the run was too large without.
     pub(crate) parts: Vec<PartRecord>,
     pub(crate) snapshot: Snapshot,
+    /// What was judged.
+    pub(crate) assessment: Assessment,
     pub(crate) path: PathBuf,
     pub(crate) key_id: KeyId,
     pub(crate) sha256: Digest,
@@ -217,6 +233,7 @@ pub(crate) async fn collect(
     progress: &Progress,
 ) -> Result<Stored, CollectError> {
     let config = &loaded.config;
+    let checks = loaded.checks()?;
     let key = id.store_key();
     let (fence, rules, time) = (overrides.fence, overrides.bucket, overrides.time.clone());
     let (estate, leash, ledger) = (overrides.estate, overrides.leash.clone(), overrides.ledger.clone());
@@ -295,13 +312,33 @@ pub(crate) async fn collect(
         concurrency: config.collect.concurrency,
         slot: id.slot().unix(),
     };
-    let world = World { source: &source, scratch: &spool, clock: &time, observer: progress, shapes: &shapes };
-    let snapshot = run::run(&world, &plan, targets).await?;
+    let policies = checks.all.texts();
+    let exceptions = Exceptions::new(&config.exceptions, id.slot().unix());
+    let beside = Beside::start(checks, exceptions, &spool, matches!(id.kind(), Kind::Supplement(_)));
+    let snapshot = {
+        let observer = beside.observer(progress);
+        let world =
+            World { source: &source, scratch: &spool, clock: &time, observer: &observer, shapes: &shapes };
+        run::run(&world, &plan, targets).await?
+    };
     progress.finish();
     drop(source);
+    let state = State::at(&loaded.resolve(&config.spool));
+    let (publisher, judged) = {
+        let (id, plan, started) = (id.clone(), snapshot.plan.clone(), snapshot.started);
+        blocking(publisher, move |publisher| judged(publisher, beside, &state, &id, started, &plan, policies))
+            .await?
+    };
+    let judged = judged.map_err(|source| CollectError::Spool {
+        path: spool.folder().to_owned(),
+        action: "writing findings",
+        source,
+    })?;
 
     Phase::Seal.begins();
-    let draft = layout::draft(config, &snapshot, id.clone(), publisher.collector(), spool.folder())?;
+    let collector = publisher.collector();
+    let draft = layout::draft(config, &snapshot, id.clone(), collector, spool.folder(), Some(&judged))?;
+    let kept = State::of(&draft);
     let (publisher, run) = {
         let (id, size, folder) = (id.clone(), config.bundle, spool.folder().to_owned());
         blocking(publisher, move |publisher| {
@@ -317,6 +354,10 @@ pub(crate) async fn collect(
     let zips: u64 = parts.iter().map(|part| part.record.size).chain([root.bytes]).sum();
     let documents: u64 = snapshot.written.iter().map(|written| written.bytes).sum();
     preflight::note_need(&loaded.resolve(&config.spool), documents.saturating_add(zips));
+    let state = State::at(&loaded.resolve(&config.spool));
+    if let Err(error) = state.keep(&id, &root.sha256, &kept, spool.folder()) {
+        tracing::warn!(%error, "what the next run compares with is not kept: it is read from the store then");
+    }
     // From here the bundle exists: whatever happens next, this or a later start publishes it.
     spool.clear()?;
     let (publisher, dated) = {
@@ -361,6 +402,7 @@ pub(crate) async fn collect(
         sealed,
         parts: parts.into_iter().map(|part| part.record).collect(),
         snapshot,
+        assessment: judged.assessment,
         key_id,
         sha256,
         bytes,
@@ -382,6 +424,26 @@ pub(crate) async fn drain(loaded: &Loaded, until: i64, overrides: Overrides) -> 
     let (_, done) = blocking(publisher, move |publisher| publisher.catch_up(until)).await?;
     ledger.add(&done?);
     Ok(())
+}
+
+/// Waits for the verdicts, and finds the bundle before.
+fn judged(
+    publisher: &Publisher,
+    beside: Beside,
+    state: &State,
+    id: &BagId,
+    started: i64,
+    plan: &Plan,
+    policies: BTreeMap<String, String>,
+) -> std::io::Result<Judged> {
+    let Done { mut assessment, exceptions, findings, population, drawings } = beside.finish(started, plan)?;
+    let before = publisher.before(id, state);
+    let known = match &before {
+        Before::Bundle { side, .. } => side.assessment.exceptions.as_slice(),
+        Before::None(_) => &[],
+    };
+    assessment.exceptions = exceptions.states(known);
+    Ok(Judged { assessment, policies, findings, before, population, drawings })
 }
 
 /// Whether the slot can be collected.

@@ -10,6 +10,7 @@ mod clock;
 mod collector;
 mod daemon;
 mod doctor;
+mod judge;
 mod logging;
 mod phase;
 mod post;

@@ -9,6 +9,7 @@
 //!
 //! Refused: a store that is older than what was seen, another history, another scope.
 
+mod before;
 mod tsa;
 mod waiting;
 

@@ -7,7 +7,8 @@ use evidenced_bundle::{BagId, Kind, Scope, UtcSecond};
 use evidenced_core::config::Config;
 use evidenced_core::moment;
 
-use super::exit::{EXCEPTIONS, Failed};
+use super::exit::{EXCEPTIONS, FINDINGS, Failed};
+use super::judged::FailOn;
 use super::{Output, print, summary};
 use crate::clock::Time;
 use crate::collector::{self, BucketRules, Loaded, Overrides, Progress, Stored};
@@ -30,6 +31,9 @@ pub(super) struct Arguments {
     /// Go on although the newest bundle names another organisation, or accounts of which this configuration has none.
     #[arg(long)]
     accept_estate: bool,
+    /// End with exit code 3 when there are such verdicts; may be repeated.
+    #[arg(long, value_enum, value_name = "VERDICT")]
+    fail_on: Vec<FailOn>,
     /// How the summary is printed.
     #[arg(long, value_enum, default_value = "table")]
     output: Output,
@@ -49,6 +53,9 @@ pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<u8, Failed> {
         Output::Table => print(summary::text(&stored).as_bytes())?,
         Output::Json => print(summary::json(&stored).as_bytes())?,
     };
+    if FailOn::met(&arguments.fail_on, &stored.assessment) {
+        return Ok(FINDINGS);
+    }
     Ok(exit_code(&stored))
 }
 

@@ -27,10 +27,13 @@ pub(super) enum Command {
 pub(super) fn run(command: &Command) -> Result<u8, Failed> {
     let Command::Check { config, output } = command;
     let loaded = Loaded::read(config)?;
+    let checks = loaded.checks()?;
     let trusted = publish::trusted(&loaded).map_err(CollectError::from)?;
     let trust_root = trusted.as_ref().map(Trusted::in_force);
     match output {
         Output::Json => print(format!("{:#}\n", effective(&loaded.config, trust_root.as_ref())).as_bytes()),
-        Output::Table => print(format!("{}: good\n", config.display()).as_bytes()),
+        Output::Table => {
+            print(format!("{}: good; {} checks\n", config.display(), checks.all.checks.len()).as_bytes())
+        }
     }
 }

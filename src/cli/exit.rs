@@ -19,6 +19,7 @@ use crate::signer::SignerError;
 
 pub(crate) const INTERNAL: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
+pub(crate) const FINDINGS: u8 = 3;
 pub(crate) const EXCEPTIONS: u8 = 4;
 pub(crate) const NOT_GENUINE: u8 = 5;
 pub(crate) const NO_ACCESS: u8 = 6;
@@ -62,6 +63,14 @@ impl Failed {
         {
             for problem in problems {
                 text = format!("{text}\n{}:{problem}", path.display());
+            }
+        }
+        if let Some(CollectError::Checks { path, problems }) = self.error.downcast_ref::<CollectError>() {
+            for problem in &problems.config {
+                text = format!("{text}\n{}:{problem}", path.display());
+            }
+            for problem in &problems.policies {
+                text = format!("{text}\n{problem}");
             }
         }
         if let Some(CollectError::Bucket { findings, .. }) = self.error.downcast_ref::<CollectError>() {
@@ -138,6 +147,12 @@ fn classify(error: &CollectError) -> (u8, Option<String>) {
         CollectError::Config { .. } => {
             (USAGE, hint("config/evidenced.toml shows every key with its comment"))
         }
+        CollectError::Checks { .. } => (
+            USAGE,
+            hint(
+                "docs/CHECKS.md has every check with its parameters, and what a policy of your own looks like",
+            ),
+        ),
         CollectError::SlotTaken { .. } => {
             (USAGE, hint("a slot has one bundle; leave --slot out for an extra run"))
         }

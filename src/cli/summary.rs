@@ -6,6 +6,7 @@ use evidenced_bundle::BagId;
 use evidenced_core::snapshot::Row;
 use serde_json::{Value, json};
 
+use super::judged;
 use crate::collector::Stored;
 use crate::publish::{Date, Published};
 
@@ -31,6 +32,7 @@ pub(super) fn text(stored: &Stored) -> String {
         evidenced_core::run::planned_regions(&snapshot.plan)
     ));
     line(format!("  cells      {}: {}", snapshot.rows.len(), counts.join(", ")));
+    line(format!("  verdicts   {}: {}", stored.assessment.rows.len(), judged::counts(&stored.assessment)));
     line(format!("  bundle     {}", stored.path.display()));
     line(format!("  size       {} bytes, {} files", stored.bytes, stored.sealed.entries));
     if !stored.parts.is_empty() {
@@ -81,6 +83,13 @@ pub(super) fn text(stored: &Stored) -> String {
     if accepted > 0 {
         line(format!("  accepted   {accepted} gap(s) are accepted in the configuration and reported apart"));
     }
+    let worst = judged::worst(&stored.assessment);
+    if !worst.is_empty() {
+        line("  findings   worst first:".to_owned());
+        for finding in worst {
+            line(format!("    {finding}"));
+        }
+    }
     text
 }
 
@@ -118,7 +127,7 @@ fn gap(row: &Row) -> String {
     format!("{} {} {} {}: {why}", row.account, row.region, row.item, row.status.word())
 }
 
-fn clipped(text: &str) -> String {
+pub(super) fn clipped(text: &str) -> String {
     let line: String = text.chars().map(|it| if it.is_control() { ' ' } else { it }).take(160).collect();
     if line.chars().count() < text.chars().count() { format!("{line}...") } else { line }
 }
@@ -149,6 +158,7 @@ pub(super) fn json(stored: &Stored) -> String {
             .collect::<Vec<_>>(),
         "keyId": stored.key_id.to_string(),
         "cells": snapshot.counts(),
+        "verdicts": stored.assessment.counts(),
         "gaps": gaps,
         "log": stored.published.leaf.as_ref().map(|leaf| json!({ "index": leaf.index, "origin": leaf.origin })),
         "date": match &stored.published.date {

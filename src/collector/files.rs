@@ -20,7 +20,7 @@ pub(crate) fn read_text(path: &Path, limit: u64) -> io::Result<String> {
 }
 
 /// The folder of one run below the spool.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Spool {
     folder: PathBuf,
 }
@@ -47,6 +47,14 @@ impl Spool {
     /// Where the run's files are: paths of the bag below it.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Removes a folder of the run's files, if it is there.
+    pub(crate) fn remove(&self, path: &str) -> io::Result<()> {
+        match fs::remove_dir_all(self.folder.join(path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Removes the run's files, which are sealed now.

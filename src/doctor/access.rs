@@ -129,7 +129,8 @@ async fn targets(world: &World<'_>, source: &mut AwsSource) -> (Vec<Target>, Vec
             let line = Line::missing(CHECK, said(&failure), remedy);
             let mut config = world.loaded.config.clone();
             config.aws.organization = None;
-            let alone = Loaded { config, folder: world.loaded.folder.clone() };
+            let alone =
+                Loaded { config, folder: world.loaded.folder.clone(), path: world.loaded.path.clone() };
             let targets = collector::find_targets(&alone, source).await.unwrap_or_default();
             (targets, vec![line])
         }

@@ -1,6 +1,6 @@
 //! The parts of a run that is too large for one zip.
 //!
-//! Evidence and raw bodies lie in parts, everything else in the root. Parts carry no signature: `data/parts.json` of
+//! Evidence, findings and raw bodies lie in parts, everything else in the root. Parts carry no signature: `data/parts.json` of
 //! the signed root names each with its digest. Files of all parts, ordered by account, region and path, are cut into
 //! consecutive runs, so that a reader holds one part at a time and a file can be in one part only.
 //!
@@ -30,7 +30,7 @@ pub(crate) use verify::Parts;
 /// Where the list is.
 pub const PARTS: &str = "data/parts.json";
 /// The folders whose files lie in parts, below each of them the account.
-const DIVIDED: [&str; 2] = ["data/evidence/", "data/raw/"];
+const DIVIDED: [&str; 3] = ["data/evidence/", "data/findings/", "data/raw/"];
 const LAST_NUMBER: u16 = 9_999;
 
 /// The name of one part: `<id>.part-0001`.

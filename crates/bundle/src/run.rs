@@ -91,7 +91,8 @@ impl CellStatus {
         }
     }
 
-    fn parse(word: &str) -> Option<Self> {
+    /// The status of a word.
+    pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.word() == word)
     }
 

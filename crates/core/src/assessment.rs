@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use crate::exceptions::ExceptionState;
 use crate::policy::{Need, Policies, Policy, Row, Verdict};
 
+pub(crate) use file::lines;
 pub use file::{checks_file, exceptions_file, findings_file, findings_path};
 pub use read::ReadError;
 pub(crate) use read::json;
@@ -42,6 +43,9 @@ pub struct Assessment {
     pub rows: Vec<Assessed>,
     /// SHA-256 of every document that a row points into, by path in the bundle.
     pub documents: BTreeMap<String, String>,
+    /// The digest of what each document of AWS says, without times and request ids, by path: what tells a changed
+    /// estate from a changed policy.
+    pub contents: BTreeMap<String, String>,
     /// Each configured exception, and what became of it.
     pub exceptions: Vec<ExceptionState>,
 }

@@ -244,6 +244,17 @@ pub fn parse(text: &str) -> Result<Config, Vec<Problem>> {
     }
 }
 
+/// Reads a file of parameters, `[<check>]` with their values: what `[checks.params]` of a configuration holds.
+pub fn parse_params(text: &str) -> Result<Value, Vec<Problem>> {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let mut reader = reader::Reader::new(text);
+    for error in &errors {
+        let line = reader.line(error.span().map_or(0, |span| span.start));
+        reader.problem(line, String::new(), None, format!("not TOML: {}", error.message()));
+    }
+    if errors.is_empty() { Ok(reader::json_of(root.get_ref())) } else { Err(sorted(reader.problems)) }
+}
+
 fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems.sort();
     problems.dedup();

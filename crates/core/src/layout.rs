@@ -3,6 +3,7 @@
 //! Pure: the same snapshot and configuration give the same bytes. Field names are those of docs/BUNDLE.md.
 
 mod cut;
+mod judged;
 mod missed;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use evidenced_bundle::digest::Digest;
 use evidenced_bundle::{BagId, BundlePath, Content, Draft, Scope, UtcSecond};
 use serde_json::{Value, json};
 
+use crate::assessment::ReadError;
 use crate::config::{Config, TrustRootInForce, effective};
 use crate::item::catalogue;
 use crate::moment;
@@ -19,6 +21,7 @@ use crate::run::planned_regions;
 use crate::snapshot::{Row, Snapshot};
 
 pub use cut::{Cut, cut};
+pub use judged::{Judged, policies_digest};
 pub use missed::{Missed, draft_missed, slots};
 
 /// Rows beyond which the matrix is split by account.
@@ -33,6 +36,9 @@ pub enum LayoutError {
     /// A digest of ours is not one.
     #[error("{0}: digest is not SHA-256 in hex")]
     Digest(String),
+    /// A file that was just made cannot be read back.
+    #[error("a file of the bag cannot be read back")]
+    Read(#[from] ReadError),
     /// A scope or time that the format cannot hold.
     #[error("{0} does not fit the format of a bundle")]
     Value(&'static str),
@@ -69,12 +75,15 @@ impl Collector {
     }
 
     /// `collector` in `run.json`: what the statement of the bundle says of its maker.
-    fn value(&self, config_digest: &str) -> Value {
+    fn value(&self, config_digest: &str, policies_digest: Option<&str>) -> Value {
         let mut value = json!({
             "id": "urn:evidenced:collector",
             "version": self.version,
             "configDigest": { "sha256": config_digest },
         });
+        if let (Some(members), Some(policies)) = (value.as_object_mut(), policies_digest) {
+            members.insert("policiesDigest".to_owned(), json!({ "sha256": policies }));
+        }
         if let (Some(members), Some(image)) = (value.as_object_mut(), self.image) {
             members.insert("imageDigest".to_owned(), json!({ "sha256": image.to_string() }));
         }
@@ -106,6 +115,7 @@ pub fn draft(
     id: BagId,
     collector: &Collector,
     folder: &Path,
+    judged: Option<&Judged>,
 ) -> Result<Draft, LayoutError> {
     let mut files: BTreeMap<BundlePath, Content> = BTreeMap::new();
     let config_bytes = line(&effective(config, collector.trust_root.as_ref()));
@@ -114,16 +124,21 @@ pub fn draft(
         ("data/config.json".to_owned(), config_bytes),
         ("data/catalogue.json".to_owned(), line(&catalogue_value())),
         ("data/plan.json".to_owned(), line(&json!(snapshot.plan))),
-        ("data/summary.json".to_owned(), line(&summary(snapshot))),
+        ("data/summary.json".to_owned(), line(&summary(snapshot, judged))),
     ];
-    made.extend(run_files(config, snapshot, &id, collector, &config_digest));
+    let policies_digest = judged.map(|judged| policies_digest(&judged.policies));
+    let collector_value = collector.value(&config_digest, policies_digest.as_deref());
+    made.extend(run_files(config, snapshot, &id, collector, collector_value));
+    if let Some(judged) = judged {
+        judged.add_to(&mut made)?;
+    }
     made.extend(
         collector.bucket.iter().map(|bucket| ("data/store.json".to_owned(), bucket.document.clone())),
     );
     for (path, bytes) in made {
         files.insert(bundle_path(path)?, Content::Bytes(bytes));
     }
-    for written in &snapshot.written {
+    for written in snapshot.written.iter().chain(judged.into_iter().flat_map(|judged| &judged.findings)) {
         let sha256 =
             Digest::parse(&written.sha256).ok_or_else(|| LayoutError::Digest(written.path.clone()))?;
         let content = Content::File { path: folder.join(&written.path), sha256, bytes: written.bytes };
@@ -150,7 +165,7 @@ fn run_files(
     snapshot: &Snapshot,
     id: &BagId,
     collector: &Collector,
-    config_digest: &str,
+    collector_value: Value,
 ) -> Vec<(String, Vec<u8>)> {
     let accounts = snapshot.plan.accounts.iter().filter(|account| account.reason.is_none()).count();
     let mut run = json!({
@@ -160,7 +175,7 @@ fn run_files(
         "schedule": config.schedule.as_str(),
         "collected": { "start": moment::seconds(snapshot.started), "end": moment::seconds(snapshot.ended) },
         "scope": { "name": config.scope, "accounts": accounts, "regions": planned_regions(&snapshot.plan) },
-        "collector": collector.value(config_digest),
+        "collector": collector_value,
         "totals": totals(snapshot),
     });
     let mut files = Vec::new();
@@ -202,8 +217,8 @@ fn totals(snapshot: &Snapshot) -> Value {
     })
 }
 
-/// `summary.json`: the counts that people ask for first, per item.
-fn summary(snapshot: &Snapshot) -> Value {
+/// `summary.json`: the counts that people ask for first, per item and per verdict.
+fn summary(snapshot: &Snapshot, judged: Option<&Judged>) -> Value {
     let mut items: BTreeMap<&str, (u64, BTreeMap<&'static str, u64>)> = BTreeMap::new();
     for row in &snapshot.rows {
         let (resources, cells) = items.entry(&row.item).or_default();
@@ -214,7 +229,11 @@ fn summary(snapshot: &Snapshot) -> Value {
         .into_iter()
         .map(|(id, (resources, cells))| (id.to_owned(), json!({ "resources": resources, "cells": cells })))
         .collect();
-    json!({ "status": snapshot.status(), "totals": totals(snapshot), "items": items })
+    let mut summary = json!({ "status": snapshot.status(), "totals": totals(snapshot), "items": items });
+    if let (Some(members), Some(judged)) = (summary.as_object_mut(), judged) {
+        members.extend(judged.counts());
+    }
+    summary
 }
 
 /// Compact JSON with one final newline.

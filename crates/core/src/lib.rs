@@ -4,13 +4,14 @@
 //!
 //! ```text
 //! shape <- wire <- source <- item <- collect <- run <- layout
-//!                             policy <- assessment, exceptions <- layout
+//!                             policy <- assessment, exceptions <- judging, changes <- layout
 //!                  redact          plan, gaps, snapshot   config, schedule
 //! ```
 
 pub mod agenda;
 pub mod assessment;
 pub mod bucket;
+pub mod changes;
 pub mod collect;
 pub mod config;
 pub mod difference;
@@ -20,6 +21,7 @@ pub mod facts;
 pub mod formats;
 pub mod gaps;
 pub mod item;
+pub mod judging;
 pub mod layout;
 pub mod moment;
 pub mod pattern;

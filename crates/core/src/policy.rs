@@ -36,7 +36,7 @@ pub use table::markdown;
 /// One thing that is wrong with a policy or a parameter: where, and what.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// The file, or the section of the configuration.
+    /// The file, or the key of the configuration: `checks.params.sg_tier_pattern.tiers`.
     pub place: String,
     /// Line, from 1; 0 when it has none.
     pub line: usize,
@@ -83,6 +83,7 @@ pub struct Policies {
     pub profile: String,
     /// By id.
     pub checks: BTreeMap<String, Policy>,
+    support: shipped::Support,
     lists: regorus::Value,
     engine: Engine,
     limit: u64,
@@ -133,9 +134,50 @@ impl Policies {
         params: &Value,
         engine: Engine,
     ) -> Result<Self, Vec<Problem>> {
+        Self::compile_with(shipped::Support::shipped(), profile, texts, params, engine)
+    }
+
+    /// The texts of `data/policies/` by their path below it, library and lists included, and nothing of this version:
+    /// what re-performance runs. A file that is no policy is a problem.
+    pub fn of_bundle(
+        profile: &str,
+        texts: &BTreeMap<String, String>,
+        params: &Value,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut support = shipped::Support { library: BTreeMap::new(), lists: BTreeMap::new() };
+        let (mut checks, mut problems) = (Vec::new(), Vec::new());
+        for (path, text) in texts {
+            let name = |folder: &str, suffix: &str| {
+                let name = path.strip_prefix(folder)?.strip_suffix(suffix)?;
+                (!name.contains('/')).then(|| name.to_owned())
+            };
+            if let Some(name) = name("lib/", ".rego") {
+                support.library.insert(name, text.clone());
+            } else if let Some(name) = name("data/", ".json") {
+                support.lists.insert(name, text.clone());
+            } else if let Some(id) = name("", ".rego") {
+                checks.push(Text { id, text: text.clone() });
+            } else {
+                let message = "is no policy, library or list".to_owned();
+                problems.push(Problem { place: path.clone(), line: 0, message });
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Self::compile_with(support, profile, &checks, params, Engine::Interpreter)
+    }
+
+    fn compile_with(
+        support: shipped::Support,
+        profile: &str,
+        texts: &[Text],
+        params: &Value,
+        engine: Engine,
+    ) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let lists = engine::lists(&mut problems);
-        let base = engine::base(&mut problems);
+        let lists = engine::lists(&support, &mut problems);
+        let base = engine::base(&support, &mut problems);
         let mut checks = BTreeMap::new();
         for text in texts {
             let place = format!("{}.rego", text.id);
@@ -165,7 +207,7 @@ impl Policies {
         parameters::apply(&mut checks, params, &mut problems);
         if !matches!(profile, "guide" | "aws") {
             problems.push(Problem {
-                place: "[checks] profile".to_owned(),
+                place: "checks.profile".to_owned(),
                 line: 0,
                 message: format!("{profile:?} is not \"guide\" or \"aws\""),
             });
@@ -176,7 +218,21 @@ impl Policies {
             return Err(problems);
         }
         let profile = profile.to_owned();
-        Ok(Self { profile, checks, lists, engine, limit: STEP_LIMIT })
+        Ok(Self { profile, checks, support, lists, engine, limit: STEP_LIMIT })
+    }
+
+    /// Only the checks that `keep` wants.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(&str) -> bool) -> Self {
+        let mut some = self.clone();
+        some.checks.retain(|id, _| keep(id));
+        some
+    }
+
+    /// The parameters in force, by check: what `[checks.params]` would have to say for all of them.
+    pub fn parameters(&self) -> Value {
+        let params = self.checks.iter();
+        Value::Object(params.map(|(id, it)| (id.clone(), Value::Object(it.parameters.clone()))).collect())
     }
 
     /// The same, with another limit of steps for each rule of each check.
@@ -188,7 +244,7 @@ impl Policies {
 
     /// `data/policies/`: every text that is run, the library and the lists too, by path below that folder.
     pub fn texts(&self) -> BTreeMap<String, String> {
-        let mut texts = shipped::support();
+        let mut texts = self.support.texts();
         for (id, policy) in &self.checks {
             texts.insert(format!("{id}.rego"), policy.text.clone());
         }

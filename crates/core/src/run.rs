@@ -47,6 +47,23 @@ pub trait Observer: Sync {
     fn planned(&self, cells: usize);
     /// A cell ended.
     fn ended(&self, row: &Row);
+    /// Every cell of an account in a region has ended, those that were not asked too: it can be judged.
+    fn finished(&self, _place: Place<'_>) {}
+}
+
+/// The cells of one account in one region, when all of them have ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// When the run started, seconds since 1970.
+    pub started: i64,
+    /// The account.
+    pub account: &'a str,
+    /// The region, or `global`.
+    pub region: &'a str,
+    /// So many places has the account.
+    pub places: usize,
+    /// A row for each cell.
+    pub rows: &'a [Row],
 }
 
 /// What a run needs to know besides whom to ask.
@@ -132,7 +149,7 @@ pub async fn run<S: Source, K: Scratch, C: Clock, O: Observer>(
         redactor: &settings.redactor,
         raw: settings.raw,
     };
-    let engine = Engine { world, settings, context };
+    let engine = Engine { world, settings, context, started };
     let entered: Vec<Entered> = stream::iter(targets)
         .map(|target| engine.enter(target))
         .buffer_unordered(settings.concurrency.max(1))
@@ -155,7 +172,7 @@ pub async fn run<S: Source, K: Scratch, C: Clock, O: Observer>(
         written.extend(files);
     }
     for account in entered {
-        rows.extend(engine.unasked(&account));
+        rows.extend(engine.unasked(&account, None));
         for (row, files) in account.rows {
             rows.push(row);
             written.extend(files);
@@ -185,6 +202,7 @@ struct Engine<'a, S, K, C, O> {
     world: &'a World<'a, S, K, C, O>,
     settings: &'a Settings,
     context: Context<'a, S>,
+    started: i64,
 }
 
 impl<S: Source, K: Scratch, C: Clock, O: Observer> Engine<'_, S, K, C, O> {
@@ -248,17 +266,22 @@ impl<S: Source, K: Scratch, C: Clock, O: Observer> Engine<'_, S, K, C, O> {
     }
 
     /// Rows of what is not asked: excluded accounts, regions and items, regions that are not opted in.
-    fn unasked(&self, account: &Entered) -> Vec<Row> {
+    /// With `only`, those of one region.
+    fn unasked(&self, account: &Entered, only: Option<&str>) -> Vec<Row> {
         let id = &account.target.account.id;
+        let wanted = |region: &str| only.is_none_or(|only| only == region);
         let mut rows = Vec::new();
         let excluded = account.target.excluded.as_deref();
         for item in catalogue() {
             if item.scope == Scope::Account {
+                if !wanted(GLOBAL) {
+                    continue;
+                }
                 let reason = excluded.or_else(|| (!self.selected(item)).then_some(NOT_SELECTED));
                 rows.extend(reason.map(|it| Row::unasked(id, GLOBAL, item.id, Status::Excluded, it)));
                 continue;
             }
-            for region in &account.regions {
+            for region in account.regions.iter().filter(|region| wanted(&region.name)) {
                 let reason = region.reason.as_deref().unwrap_or(NOT_SELECTED);
                 let status = match (region.planned, region.state) {
                     (false, RegionState::NotOptedIn) => Status::RegionDisabled,
@@ -293,7 +316,14 @@ impl<S: Source, K: Scratch, C: Clock, O: Observer> Engine<'_, S, K, C, O> {
             .try_collect()
             .await;
         self.world.source.release(account, region);
-        rows
+        let rows: Vec<(Row, Vec<Written>)> = rows?;
+        let before = entered.rows.iter().filter(|(row, _)| row.region == region);
+        let asked = rows.iter().chain(before).map(|(row, _)| row.clone());
+        let all: Vec<Row> = asked.chain(self.unasked(entered, Some(region))).collect();
+        let places = 1 + entered.regions.iter().filter(|region| region.planned).count();
+        let (started, account) = (self.started, account.id.as_str());
+        self.world.observer.finished(Place { started, account, region, places, rows: &all });
+        Ok(rows)
     }
 
     async fn ask(

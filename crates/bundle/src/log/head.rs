@@ -168,6 +168,15 @@ impl Log<'_> {
         self.newest_first(&head, |leaf| Ok(Some(Statement::parse(leaf)?)))
     }
 
+    /// The newest leaf that is wanted. Claims are finished first.
+    pub fn newest_of(&mut self, wanted: impl Fn(&Statement) -> bool) -> Result<Option<Statement>, LogError> {
+        let head = self.finish_claims()?;
+        self.newest_first(&head, |leaf| {
+            let statement = Statement::parse(leaf)?;
+            Ok(wanted(&statement).then_some(statement))
+        })
+    }
+
     /// The newest leaf. Claims are finished first.
     pub fn newest(&mut self) -> Result<Option<Statement>, LogError> {
         let head = self.finish_claims()?;

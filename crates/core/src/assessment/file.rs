@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Assessed, CheckRecord, FINDINGS};
+use super::{Assessed, Assessment, CheckRecord, FINDINGS};
 use crate::exceptions::ExceptionState;
 use crate::policy::{ENGINE, Pointer};
 
@@ -63,21 +63,22 @@ fn short(account: &str, pointer: &Pointer) -> String {
     format!("{}#{pointer}", inner.unwrap_or(document))
 }
 
-/// The rows of one place, one a line, with the digests of the documents that they point into.
-pub fn findings_file(
-    account: &str,
-    region: &str,
-    rows: &[Assessed],
-    checks: &BTreeMap<String, CheckRecord>,
-    documents: &BTreeMap<String, String>,
-) -> Vec<u8> {
+/// The rows of one place, one a line, with the digests of the documents that they point into, and those of what each
+/// document of the place says.
+pub fn findings_file(account: &str, region: &str, rows: &[Assessed], assessment: &Assessment) -> Vec<u8> {
+    let Assessment { checks, documents, contents, .. } = assessment;
     let pointers = rows.iter().flat_map(|assessed| &assessed.row.evidence);
     let named: BTreeMap<&str, &str> = pointers
         .filter_map(|pointer| documents.get_key_value(&pointer.document))
         .map(|(path, sha256)| (path.as_str(), sha256.as_str()))
         .collect();
+    let here = format!("data/evidence/{account}/{region}/");
+    let contents: BTreeMap<&str, &str> = contents
+        .range(here.clone()..)
+        .map_while(|(path, digest)| Some((path.strip_prefix(&here)?, digest.as_str())))
+        .collect();
     let head = json!({ "schema": "evidenced/findings/v1", "account": account, "region": region,
-        "documents": named });
+        "documents": named, "contents": contents });
     lines(&head, "rows", rows.iter().map(|assessed| Written::of(assessed, checks)))
 }
 

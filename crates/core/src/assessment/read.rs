@@ -52,6 +52,7 @@ struct Place {
     account: String,
     region: String,
     documents: BTreeMap<String, String>,
+    contents: BTreeMap<String, String>,
     rows: Vec<Read>,
 }
 
@@ -101,6 +102,9 @@ impl Assessment {
                 assessment.rows.push(assessed.map_err(wrong)?);
             }
             assessment.documents.extend(place.documents);
+            let here = format!("data/evidence/{}/{}/", place.account, place.region);
+            let contents = place.contents.into_iter();
+            assessment.contents.extend(contents.map(|(name, digest)| (format!("{here}{name}"), digest)));
         }
         assessment.sort();
         Ok(assessment)

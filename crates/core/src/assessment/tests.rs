@@ -48,6 +48,10 @@ fn assessed() -> Assessment {
         checks: CheckRecord::table(&policies),
         rows: rows.into_iter().map(|row| exceptions.cover(row)).collect(),
         documents,
+        contents: BTreeMap::from([(
+            format!("data/evidence/{ACCOUNT}/eu-west-1/vpc.security-groups.json"),
+            "00ff".to_owned(),
+        )]),
         exceptions: exceptions.states(&[]),
     };
     assessment.sort();
@@ -55,11 +59,11 @@ fn assessed() -> Assessment {
 }
 
 fn files(assessment: &Assessment) -> BTreeMap<String, Vec<u8>> {
-    let Assessment { profile, now, checks, rows, documents, exceptions } = assessment;
+    let Assessment { profile, now, checks, rows, exceptions, .. } = assessment;
     BTreeMap::from([
         (CHECKS.to_owned(), checks_file(profile, now, checks)),
         (EXCEPTIONS.to_owned(), exceptions_file(exceptions)),
-        (findings_path(ACCOUNT, "eu-west-1"), findings_file(ACCOUNT, "eu-west-1", rows, checks, documents)),
+        (findings_path(ACCOUNT, "eu-west-1"), findings_file(ACCOUNT, "eu-west-1", rows, assessment)),
     ])
 }
 

@@ -342,6 +342,11 @@ pub fn milliseconds(text: &str) -> Option<u64> {
     number.checked_mul(factor)
 }
 
+/// A table as JSON.
+pub(super) fn json_of(table: &DeTable<'_>) -> Value {
+    table.iter().map(|(key, value)| (key.get_ref().to_string(), json(value.get_ref()))).collect()
+}
+
 fn json(value: &DeValue<'_>) -> Value {
     match value {
         DeValue::String(text) => Value::String(text.to_string()),
@@ -350,9 +355,7 @@ fn json(value: &DeValue<'_>) -> Value {
         DeValue::Boolean(value) => Value::Bool(*value),
         DeValue::Datetime(at) => Value::String(at.to_string()),
         DeValue::Array(entries) => entries.iter().map(|entry| json(entry.get_ref())).collect(),
-        DeValue::Table(table) => {
-            table.iter().map(|(key, value)| (key.get_ref().to_string(), json(value.get_ref()))).collect()
-        }
+        DeValue::Table(table) => json_of(table),
     }
 }
 

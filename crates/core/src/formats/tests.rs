@@ -109,6 +109,7 @@ fn assessment() -> Assessment {
         ],
         documents: [(GROUPS.to_owned(), "cd".repeat(32))].into(),
         exceptions: vec![state],
+        contents: std::collections::BTreeMap::new(),
     }
 }
 

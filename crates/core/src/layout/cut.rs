@@ -1,6 +1,6 @@
 //! Cuts a run that is too large for one bag into parts.
 //!
-//! Pure: the same draft gives the same parts. Evidence and raw bodies go to parts, in one order over all of them
+//! Pure: the same draft gives the same parts. Evidence, findings and raw bodies go to parts, in one order over all of them
 //! (account, region, path); everything else stays in the root. An account is whole in one part if it fits into one,
 //! else a region of it; a file is never cut, so that a file beyond the limit is a part of its own.
 

@@ -50,7 +50,7 @@ pub fn draft_missed(
         "schedule": missed.schedule.as_str(),
         "collected": { "start": written, "end": written },
         "scope": { "name": config.scope, "accounts": accounts, "regions": 0 },
-        "collector": collector.value(&config_digest),
+        "collector": collector.value(&config_digest, None),
         "reason": missed.reason,
         "downtime": { "from": moment::seconds(missed.since), "to": written },
         "totals": { "cells": {}, "documents": 0, "resources": 0, "pages": 0, "openGaps": 0 },

@@ -17,7 +17,7 @@ use regorus::{Rc, Value};
 
 use super::Problem;
 use super::builtins;
-use super::shipped;
+use super::shipped::Support;
 
 /// What runs policies: its name and version, as Cargo.lock has it.
 pub const ENGINE: &str = "regorus 0.14.1, interpreter";
@@ -79,12 +79,12 @@ pub(super) struct Answered {
 }
 
 /// The dated lists, as `data.lists`.
-pub(super) fn lists(problems: &mut Vec<Problem>) -> Value {
+pub(super) fn lists(support: &Support, problems: &mut Vec<Problem>) -> Value {
     let mut lists = serde_json::Map::new();
-    for (name, text) in shipped::lists() {
+    for (name, text) in &support.lists {
         match serde_json::from_str(text) {
             Ok(value) => {
-                lists.insert((*name).to_owned(), value);
+                lists.insert(name.clone(), value);
             }
             Err(error) => problems.push(Problem {
                 place: format!("data/{name}.json"),
@@ -97,11 +97,11 @@ pub(super) fn lists(problems: &mut Vec<Problem>) -> Value {
 }
 
 /// An engine that knows the library.
-pub(super) fn base(problems: &mut Vec<Problem>) -> regorus::Engine {
+pub(super) fn base(support: &Support, problems: &mut Vec<Problem>) -> regorus::Engine {
     let mut engine = regorus::Engine::new();
     engine.set_strict_builtin_errors(true);
-    for (name, text) in shipped::library() {
-        if let Err(error) = engine.add_policy(format!("lib/{name}.rego"), (*text).to_owned()) {
+    for (name, text) in &support.library {
+        if let Err(error) = engine.add_policy(format!("lib/{name}.rego"), text.clone()) {
             let place = format!("lib/{name}.rego");
             problems.push(Problem { place, line: 0, message: error.to_string() });
         }

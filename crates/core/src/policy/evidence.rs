@@ -164,6 +164,18 @@ impl Evidence {
         })
     }
 
+    /// Every cell: its region, its item, and what is in its place.
+    pub fn cells(&self) -> impl Iterator<Item = (&str, &str, Result<&Value, (Status, &str)>)> {
+        self.cells.iter().filter_map(|(key, held)| {
+            let (region, item) = key.split_once('/')?;
+            let held = match held {
+                Held::Document(document) => Ok(&document.value),
+                Held::Gap(status, reason) => Err((*status, reason.as_str())),
+            };
+            Some((region, item, held))
+        })
+    }
+
     pub(super) fn held(&self, key: &str) -> Option<&Held> {
         self.cells.get(key)
     }

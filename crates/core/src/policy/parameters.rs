@@ -127,12 +127,12 @@ pub(super) fn apply(checks: &mut BTreeMap<String, Policy>, params: &Value, probl
     let mut refuse = |place: String, message: String| problems.push(Problem { place, line: 0, message });
     let Some(sections) = params.as_object() else {
         if !params.is_null() {
-            refuse("[checks.params]".to_owned(), "expected a table by check".to_owned());
+            refuse("checks.params".to_owned(), "expected a table by check".to_owned());
         }
         return;
     };
     for (id, values) in sections {
-        let place = format!("[checks.params.{id}]");
+        let place = format!("checks.params.{id}");
         let Some(policy) = checks.get_mut(id) else {
             refuse(place, "is no check; `evidenced checks` lists them".to_owned());
             continue;
@@ -142,17 +142,18 @@ pub(super) fn apply(checks: &mut BTreeMap<String, Policy>, params: &Value, probl
             continue;
         };
         for (name, value) in values {
+            let place = format!("{place}.{name}");
             let Some(parameter) = policy.check.parameters.get(name) else {
                 let known: Vec<&str> = policy.check.parameters.keys().map(String::as_str).collect();
                 let known = if known.is_empty() { "it has none".to_owned() } else { known.join(", ") };
-                refuse(place.clone(), format!("unknown parameter {name:?}; known: {known}"));
+                refuse(place, format!("is no parameter of the check; known: {known}"));
                 continue;
             };
             match parameter.kind.accepts(value) {
                 Ok(()) => {
                     policy.parameters.insert(name.clone(), value.clone());
                 }
-                Err(expected) => refuse(place.clone(), format!("{name}: {expected}, found {value}")),
+                Err(expected) => refuse(place, format!("{expected}, found {value}")),
             }
         }
     }

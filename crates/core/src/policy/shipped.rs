@@ -11,19 +11,33 @@ pub(super) fn checks() -> Vec<Text> {
     CHECKS.iter().map(|(id, text)| Text { id: (*id).to_owned(), text: (*text).to_owned() }).collect()
 }
 
-/// The library: package `lib.<name>`.
-pub(super) fn library() -> &'static [(&'static str, &'static str)] {
-    LIBRARY
-}
-
-/// The dated lists of AWS: `data.lists.<name>`.
+/// The dated lists of AWS that are built in.
 pub(super) fn lists() -> &'static [(&'static str, &'static str)] {
     LISTS
 }
 
-/// The library and the lists, by path below the folder of the policies.
-pub(super) fn support() -> BTreeMap<String, String> {
-    let library = LIBRARY.iter().map(|(name, text)| (format!("lib/{name}.rego"), (*text).to_owned()));
-    let lists = LISTS.iter().map(|(name, text)| (format!("data/{name}.json"), (*text).to_owned()));
-    library.chain(lists).collect()
+/// What checks share: the library and the dated lists of AWS, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Support {
+    /// Package `lib.<name>`.
+    pub(super) library: BTreeMap<String, String>,
+    /// `data.lists.<name>`.
+    pub(super) lists: BTreeMap<String, String>,
+}
+
+impl Support {
+    /// Those that are built in.
+    pub(super) fn shipped() -> Self {
+        let owned = |entries: &[(&str, &str)]| {
+            entries.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+        };
+        Self { library: owned(LIBRARY), lists: owned(LISTS) }
+    }
+
+    /// By path below the folder of the policies.
+    pub(super) fn texts(&self) -> BTreeMap<String, String> {
+        let library = self.library.iter().map(|(name, text)| (format!("lib/{name}.rego"), text.clone()));
+        let lists = self.lists.iter().map(|(name, text)| (format!("data/{name}.json"), text.clone()));
+        library.chain(lists).collect()
+    }
 }

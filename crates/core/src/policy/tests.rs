@@ -484,8 +484,11 @@ fn a_check_of_a_known_name_is_refused() {
 fn parameters_are_checked_at_the_start() {
     let mine = own("mine", VPCS, BODY);
     for (params, message) in [
-        (json!({ "other": {} }), "[checks.params.other]: is no check"),
-        (json!({ "mine": { "dyas": 1 } }), "unknown parameter \"dyas\"; known: days"),
+        (json!({ "other": {} }), "checks.params.other: is no check"),
+        (
+            json!({ "mine": { "dyas": 1 } }),
+            "checks.params.mine.dyas: is no parameter of the check; known: days",
+        ),
         (json!({ "mine": { "days": "1" } }), "days: expected a whole number, found \"1\""),
         (json!({ "mine": { "days": -1 } }), "days: expected a whole number, found -1"),
         (json!({ "mine": 1 }), "expected a table of parameters"),

@@ -125,6 +125,7 @@ fn zip_of(ran: &Ran) -> Vec<u8> {
         id,
         &layout::Collector::new("0.1.0"),
         std::path::Path::new("/nowhere"),
+        None,
     )
     .unwrap();
     // The files of the run are in memory here.

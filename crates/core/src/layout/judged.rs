@@ -1,0 +1,110 @@
+//! What was judged as the files of a bag.
+//!
+//! Checks, policies, exceptions and changes are small and in the root; findings were written while the run was judged,
+//! and lie with the evidence of their account when a run is cut into parts.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use evidenced_bundle::digest::Digest;
+use serde_json::{Map, Value, json};
+
+use super::{LayoutError, line};
+use crate::assessment::{
+    Assessment, CHECKS, EXCEPTIONS, POLICIES, ReadError, checks_file, exceptions_file, json,
+};
+use crate::changes::{Before, Side, changes_file};
+use crate::facts::{CHANGES, Facts};
+use crate::formats::{Population, csv_files};
+use crate::report::{Drawings, pages};
+use crate::snapshot::Written;
+
+/// Everything that was judged in a run.
+#[derive(Debug)]
+pub struct Judged {
+    /// Rows, checks and exceptions.
+    pub assessment: Assessment,
+    /// The texts that were run, by path below `data/policies/`.
+    pub policies: BTreeMap<String, String>,
+    /// `data/findings/**`, as they were written.
+    pub findings: Vec<Written>,
+    /// The bundle before.
+    pub before: Before,
+    /// Every resource.
+    pub population: Population,
+    /// The networks.
+    pub drawings: Drawings,
+}
+
+/// Which files for people could not be made, and why; absent when all were.
+const NOT_MADE: &str = "data/not-made.json";
+
+/// `collector.policiesDigest`: SHA-256 over the lines that `sha256sum` prints of the files below `data/policies/`,
+/// sorted by path; those of `manifest-sha256.txt`.
+pub fn policies_digest(policies: &BTreeMap<String, String>) -> String {
+    let mut listing = String::new();
+    for (path, text) in policies {
+        // Writing to a String cannot fail.
+        writeln!(listing, "{}  {POLICIES}{path}", Digest::of(text.as_bytes())).unwrap_or_default();
+    }
+    Digest::of(listing.as_bytes()).to_string()
+}
+
+impl Judged {
+    /// Adds the files of what was judged to those that were made of the run.
+    pub(super) fn add_to(&self, made: &mut Vec<(String, Vec<u8>)>) -> Result<(), LayoutError> {
+        let Self { assessment, policies, before, population, drawings, .. } = self;
+        let Assessment { profile, now, checks, exceptions, .. } = assessment;
+        made.push((CHECKS.to_owned(), checks_file(profile, now, checks)));
+        made.push((EXCEPTIONS.to_owned(), exceptions_file(exceptions)));
+        for (path, text) in policies {
+            made.push((format!("{POLICIES}{path}"), text.clone().into_bytes()));
+        }
+        let mut files: BTreeMap<String, Vec<u8>> = made.iter().cloned().collect();
+        let now = Side::new(assessment.clone(), &files)?;
+        let changes = changes_file(before, &now);
+        files.insert(CHANGES.to_owned(), changes.clone());
+        made.push((CHANGES.to_owned(), changes));
+        let facts = Facts::read(&files)?;
+        // What is made for people never keeps the evidence from being sealed: what failed is named.
+        let tables = csv_files(&facts, assessment, population).map_err(|error| ("tables", error.to_string()));
+        let pages = pages(&facts, assessment, drawings).map_err(|error| ("report", error.to_string()));
+        let mut failed = Map::new();
+        for made_of in [tables, pages] {
+            match made_of {
+                Ok(files) => made.extend(files),
+                Err((what, why)) => {
+                    failed.insert(what.to_owned(), json!(why));
+                }
+            }
+        }
+        if !failed.is_empty() {
+            made.push((NOT_MADE.to_owned(), line(&Value::Object(failed))));
+        }
+        Ok(())
+    }
+
+    /// Members of `summary.json`: rows by verdict, in all and by check.
+    pub(super) fn counts(&self) -> Map<String, Value> {
+        let mut checks: BTreeMap<&str, BTreeMap<&str, u64>> =
+            self.assessment.checks.keys().map(|id| (id.as_str(), BTreeMap::new())).collect();
+        for assessed in &self.assessment.rows {
+            *checks.entry(&assessed.row.check).or_default().entry(assessed.verdict()).or_insert(0) += 1;
+        }
+        let members = [("verdicts", json!(self.assessment.counts())), ("checks", json!(checks))];
+        members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+impl Side {
+    /// What was judged, with the files of its bag.
+    pub fn new(assessment: Assessment, files: &BTreeMap<String, Vec<u8>>) -> Result<Self, ReadError> {
+        let catalogue = files.get("data/catalogue.json").map(|bytes| Digest::of(bytes).to_string());
+        Ok(Self {
+            assessment,
+            run: json(files, "data/run.json")?,
+            plan: json(files, "data/plan.json")?,
+            catalogue: catalogue.unwrap_or_default(),
+        })
+    }
+}

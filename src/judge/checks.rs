@@ -1,0 +1,143 @@
+//! The checks of a configuration: the built-in ones and those of `[checks] policies_dir`, compiled at the start.
+//!
+//! Everything that is wrong with them comes at once: texts with their file and line, parameters, exceptions and
+//! controls with the line of the configuration. Refused: more or larger files than a policy folder has.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use evidenced_core::config::{Config, Problem};
+use evidenced_core::policy::{self, Policies, Text};
+use serde_json::Value;
+
+use crate::collector::{Loaded, read_text};
+
+/// Largest policy that is read.
+const TEXT_BYTES: u64 = 1 << 20;
+/// Most policies of a folder.
+const TEXTS: usize = 500;
+
+/// The checks of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Checks {
+    /// All of them: the table, and the texts that go into the bundle.
+    pub(crate) all: Policies,
+    /// Those that are built in: they run in this process.
+    pub(crate) built_in: Policies,
+    /// The customer's own: they run apart.
+    pub(crate) own: Option<Policies>,
+}
+
+/// Problems of the configuration, and of policy files.
+#[derive(Debug, Default)]
+pub(crate) struct ChecksError {
+    pub(crate) config: Vec<Problem>,
+    pub(crate) policies: Vec<policy::Problem>,
+}
+
+impl ChecksError {
+    pub(crate) fn count(&self) -> usize {
+        self.config.len() + self.policies.len()
+    }
+}
+
+impl Checks {
+    /// Compiles the checks of a configuration.
+    pub(crate) fn of(loaded: &Loaded) -> Result<Self, ChecksError> {
+        let config = &loaded.config;
+        let mut error = ChecksError::default();
+        let folder = config.checks.policies_dir.as_deref().map(|dir| loaded.resolve(dir));
+        let own = match folder.as_deref().map(read_policies).transpose() {
+            Ok(own) => own.unwrap_or_default(),
+            Err(why) => {
+                error.config.push(problem(config, "checks.policies_dir", &why));
+                Vec::new()
+            }
+        };
+        let ids: Vec<&str> = own.iter().map(|text| text.id.as_str()).collect();
+        let compiled = Policies::new(&config.checks.profile, &own, &config.checks.params);
+        let all = match compiled {
+            Ok(all) => {
+                error.config.extend(unknown_checks(config, &all));
+                Some(all)
+            }
+            Err(problems) => {
+                for found in problems {
+                    if found.place.starts_with("checks.") {
+                        error.config.push(problem(config, &found.place, &found.message));
+                    } else {
+                        let place = folder.as_deref().unwrap_or(Path::new("")).join(&found.place);
+                        error.policies.push(policy::Problem { place: place.display().to_string(), ..found });
+                    }
+                }
+                None
+            }
+        };
+        error.config.sort();
+        match all {
+            Some(all) if error.count() == 0 => Ok(Self {
+                built_in: all.only(|id| !ids.contains(&id)),
+                own: (!ids.is_empty()).then(|| all.only(|id| ids.contains(&id))),
+                all,
+            }),
+            _ => Err(error),
+        }
+    }
+}
+
+/// A problem at a key whose line the reader of the configuration kept, or at that of its section.
+fn problem(config: &Config, key: &str, message: &str) -> Problem {
+    let mut known = key;
+    let line = loop {
+        match (config.lines.get(known), known.rsplit_once('.')) {
+            (Some(line), _) => break *line,
+            (None, Some((section, _))) => known = section,
+            (None, None) => break 1,
+        }
+    };
+    Problem { line, key: key.to_owned(), value: None, message: message.to_owned() }
+}
+
+/// Exceptions and controls of checks that do not exist would never be heard of again.
+fn unknown_checks(config: &Config, policies: &Policies) -> Vec<Problem> {
+    let is_unknown = |id: &str| !policies.checks.contains_key(id);
+    let mut problems = Vec::new();
+    let mut refuse = |key: String, id: &str| {
+        let message = format!("{id:?} is no check; `evidenced checks` lists them");
+        problems.push(problem(config, &key, &message));
+    };
+    for (number, exception) in config.exceptions.iter().enumerate() {
+        if is_unknown(&exception.check) {
+            refuse(format!("exceptions[{number}].check"), &exception.check);
+        }
+    }
+    for (number, control) in config.controls.iter().enumerate() {
+        let ids = control.get("checks").and_then(Value::as_array);
+        for id in ids.into_iter().flatten().filter_map(Value::as_str).filter(|id| is_unknown(id)) {
+            refuse(format!("controls[{number}].checks"), id);
+        }
+    }
+    problems
+}
+
+/// The policies of a folder: `<id>.rego`. Other files are left alone.
+pub(crate) fn read_policies(folder: &Path) -> Result<Vec<Text>, String> {
+    let shown = folder.display();
+    let failed = |error: std::io::Error| format!("{shown} cannot be read: {error}");
+    let mut texts = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path: PathBuf = entry.map_err(failed)?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let Some(id) = name.strip_suffix(".rego") else { continue };
+        if texts.len() == TEXTS {
+            return Err(format!("{shown} has more than {TEXTS} policies"));
+        }
+        let text = read_text(&path, TEXT_BYTES).map_err(|error| format!("{name} cannot be read: {error}"))?;
+        texts.insert(id.to_owned(), text);
+    }
+    if texts.is_empty() {
+        return Err(format!("{shown} has no policy: expected files such as my_check.rego"));
+    }
+    Ok(texts.into_iter().map(|(id, text)| Text { id, text }).collect())
+}
