@@ -280,7 +280,7 @@ fn a_denied_call_is_drawn_as_unknown_and_never_as_absent() {
         ("vpc.route-tables", "DescribeRouteTables", ">Unknown<", ">Data<"),
         ("vpc.flow-logs", "DescribeFlowLogs", "Flow logs: unknown", "Flow logs: none"),
         ("vpc.endpoints", "DescribeVpcEndpoints", "Endpoints: unknown", ">Endpoints<"),
-        ("vpc.connections", "DescribeTransitGatewayAttachments", "Connections: unknown", "Transit gateway,"),
+        ("vpc.connections", "DescribeTransitGatewayAttachments", "Connections: unknown", "Transit gateway"),
         ("elb.load-balancers", "DescribeLoadBalancers", "Load balancers: unknown", ">balancers<"),
         ("vpc.security-groups", "DescribeSecurityGroups", "security groups unknown", "0 security groups"),
     ] {

@@ -9,7 +9,7 @@ use super::network::{Balancer, Flow, Link, Subnet, Vpc, Waf};
 use super::routes::Tier;
 use super::svg::Canvas;
 
-const GUTTER: usize = 134;
+const GUTTER: usize = 142;
 const COLUMN: usize = 198;
 const GAP: usize = 8;
 const EDGE: usize = 14;
@@ -112,7 +112,7 @@ pub(super) fn link_words(vpc: &Vpc, link: &Link) -> (String, String, String) {
                 format!("{} {}", other.account, other.region),
             )
         }
-        Link::Transit { id, state } => (format!("Transit gateway, {state}"), id.clone(), String::new()),
+        Link::Transit { id, state } => ("Transit gateway".to_owned(), id.clone(), state.clone()),
     }
 }
 
@@ -176,9 +176,9 @@ impl Sheet<'_> {
                     }
                 }
                 Err(why) => {
-                    self.canvas.rect("c u", x, 22, 300, 22);
-                    self.canvas.text("u", x + 8, 37, 288, &format!("{unread} ({why})"));
-                    x += 310;
+                    self.canvas.rect("c u", x, 22, 420, 22);
+                    self.canvas.text("u", x + 8, 37, 408, &format!("{unread} ({why})"));
+                    x += 430;
                 }
             }
         }
@@ -213,8 +213,8 @@ impl Sheet<'_> {
         if waf.is_empty() {
             self.canvas.text("s", from + 8, self.y + 30, to - from - 14, &kind);
         } else if to - from > COLUMN {
-            self.canvas.text("s", from + 8, self.y + 30, 180, &kind);
-            self.canvas.text(mark, from + 196, self.y + 30, to - from - 202, &waf);
+            self.canvas.text("s", from + 8, self.y + 30, 192, &kind);
+            self.canvas.text(mark, from + 206, self.y + 30, to - from - 212, &waf);
         } else {
             let scheme = if balancer.scheme == "internet-facing" { "internet" } else { "internal" };
             self.canvas.text("s", from + 8, self.y + 30, 52, scheme);
