@@ -112,8 +112,10 @@ enum Command {
     Doctor(doctor::Arguments),
     /// List the evidence items and their calls.
     Items(items::Arguments),
-    /// Print the least-privilege IAM policy of exactly the calls in the catalogue.
-    IamPolicy,
+    /// Print the least-privilege IAM policy of exactly the calls that are made.
+    ///
+    /// Without an option: that of the roles that are read in each account, by the catalogue.
+    IamPolicy(iam_policy::Arguments),
     /// Check a configuration.
     Config {
         #[command(subcommand)]
@@ -195,7 +197,7 @@ fn run(cli: Cli) -> Result<u8, Failed> {
         Command::Trust { command } => trust::run(&command),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Items(arguments) => items::run(&arguments),
-        Command::IamPolicy => iam_policy::run(),
+        Command::IamPolicy(arguments) => iam_policy::run(&arguments),
         Command::Config { command } => config::run(&command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
