@@ -8,6 +8,7 @@ mod doctor;
 mod download;
 mod evaluate;
 mod exit;
+mod fill;
 mod iam_policy;
 mod init;
 mod items;

@@ -6,6 +6,7 @@
 
 pub(crate) mod bring;
 pub(crate) mod look;
+pub(crate) mod opened;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -42,6 +43,13 @@ pub(crate) struct Access {
     /// SHA-256 of the first statement of the trust root, as the organisation published it.
     #[arg(long, value_name = "HEX", requires = "trust")]
     root_fingerprint: Option<String>,
+}
+
+impl Access {
+    /// The store and the trust root of a configuration.
+    pub(crate) fn of(config: PathBuf, profile: Option<String>) -> Self {
+        Self { config, profile, trust: None, root_fingerprint: None }
+    }
 }
 
 /// Why a store cannot be read.

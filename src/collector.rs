@@ -22,12 +22,12 @@ use evidenced_core::bucket::Finding;
 use evidenced_core::changes::Before;
 use evidenced_core::config::{self, Config, Problem};
 use evidenced_core::exceptions::Exceptions;
-use evidenced_core::layout::{self, Judged};
+use evidenced_core::layout::{self, Judged, Original};
 use evidenced_core::plan::Plan;
 use evidenced_core::redact::Redactor;
-use evidenced_core::run::{self, Settings, World};
+use evidenced_core::run::{self, Cells, Settings, World};
 use evidenced_core::shape::{Partitions, ShapeError, Shapes};
-use evidenced_core::snapshot::Snapshot;
+use evidenced_core::snapshot::{Row, Snapshot};
 
 use crate::aws::{self, AwsError, AwsSource, Keys, Tally};
 use crate::clock::Time;
@@ -83,6 +83,8 @@ pub(crate) enum CollectError {
     BucketSilent { bucket: String, why: String },
     #[error("{id}: another bundle of this slot was in the store before; this one is kept as {}", .kept.display())]
     Conflict { id: BagId, kept: PathBuf },
+    #[error("no gap that was to be filled is of an account, region and item that this configuration plans")]
+    NothingPlanned,
     #[error("publishing was interrupted")]
     Interrupted(#[from] tokio::task::JoinError),
     #[error(transparent)]
@@ -172,8 +174,17 @@ pub(crate) struct Overrides {
     pub(crate) time: Time,
     /// Ends the run's work in the store when it is given up.
     pub(crate) leash: Leash,
+    /// The cells that a supplement asks, and of which bundle.
+    pub(crate) fill: Option<Fill>,
     /// Takes down what is settled on the way, also when the run itself then fails.
     pub(crate) ledger: Ledger,
+}
+
+/// What a supplement fills.
+#[derive(Debug, Clone)]
+pub(crate) struct Fill {
+    pub(crate) original: Original,
+    pub(crate) cells: Cells,
 }
 
 /// What was settled on the way: clones write into one ledger.
@@ -238,9 +249,12 @@ pub(crate) async fn collect(
     let (fence, rules, time) = (overrides.fence, overrides.bucket, overrides.time.clone());
     let (estate, leash, ledger) = (overrides.estate, overrides.leash.clone(), overrides.ledger.clone());
     let refused = overrides.refused;
+    let fill = overrides.fill.clone();
     let settings = aws_settings(loaded, Some(&id), overrides);
     let mut publisher = Publisher::open(loaded, &settings, time.clone()).await?.on(leash);
     publisher.under(fence);
+    publisher.supplementing(fill.as_ref().map(|fill| fill.original.clone()));
+    let only = fill.map(|fill| fill.cells);
     let caller = preflight::knock(&settings).await?;
     publisher.on_behalf_of(caller.as_ref().ok().map(|caller| caller.account.as_str()), estate);
     let asked = bucket::ask(loaded, &settings, caller).await?;
@@ -311,6 +325,7 @@ pub(crate) async fn collect(
         raw: config.collect.raw,
         concurrency: config.collect.concurrency,
         slot: id.slot().unix(),
+        only,
     };
     let policies = checks.all.texts();
     let exceptions = Exceptions::new(&config.exceptions, id.slot().unix());
@@ -322,6 +337,21 @@ pub(crate) async fn collect(
         run::run(&world, &plan, targets).await?
     };
     progress.finish();
+    for (account, region, item) in plan.only.iter().flat_map(Cells::iter) {
+        let has = |row: &Row| (&*row.account, &*row.region, &*row.item) == (account, region, item);
+        if !snapshot.rows.iter().any(has) {
+            tracing::warn!(
+                account,
+                region,
+                item,
+                "the gap is of nothing that this configuration plans: not asked"
+            );
+        }
+    }
+    if plan.only.is_some() && snapshot.rows.is_empty() {
+        spool.clear()?;
+        return Err(CollectError::NothingPlanned);
+    }
     drop(source);
     let state = State::at(&loaded.resolve(&config.spool));
     let (publisher, judged) = {

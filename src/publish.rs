@@ -33,7 +33,7 @@ use evidenced_bundle::{
 };
 use evidenced_core::config::{Config, effective};
 use evidenced_core::estate::{self, Stranger};
-use evidenced_core::layout::{self, AskedBucket, Collector, Missed};
+use evidenced_core::layout::{self, AskedBucket, Collector, Missed, Original};
 use evidenced_core::moment;
 use evidenced_core::schedule::{Schedule, ScheduleError};
 use serde_json::Value;
@@ -211,6 +211,7 @@ pub(crate) fn collector(trusted: Option<&Trusted>, time: &Time) -> Result<Collec
         trust_root: trusted.map(Trusted::in_force),
         fence: None,
         bucket: None,
+        supplements: None,
     })
 }
 
@@ -290,6 +291,11 @@ impl Publisher {
     /// The lease under which the next bundle is collected goes into it.
     pub(crate) fn under(&mut self, fence: Option<u64>) {
         self.collector.fence = fence;
+    }
+
+    /// The bundle that the next one completes is named in it.
+    pub(crate) fn supplementing(&mut self, original: Option<Original>) {
+        self.collector.supplements = original;
     }
 
     /// What the bucket answered goes into the next bundles.

@@ -8,8 +8,10 @@ use evidenced_core::config::Config;
 use evidenced_core::moment;
 
 use super::exit::{EXCEPTIONS, FINDINGS, Failed};
+use super::fill::{self, Narrowing};
 use super::judged::FailOn;
 use super::{Output, print, summary};
+use crate::client::Access;
 use crate::clock::Time;
 use crate::collector::{self, BucketRules, Loaded, Overrides, Progress, Stored};
 use crate::publish::EstateRules;
@@ -22,6 +24,19 @@ pub(super) struct Arguments {
     /// The scheduled slot that this run fills, such as 2026-11-22T02:00:00Z. None: an extra run of this moment.
     #[arg(long, value_name = "RFC3339")]
     slot: Option<String>,
+    /// Ask again for the open gaps of a slot that is in the log as partial, and store what is found as a supplement to
+    /// it. The slot stays partial; both are shown.
+    #[arg(long, value_name = "SLOT", conflicts_with = "slot")]
+    fill: Option<String>,
+    /// Of the gaps, only those of this account; `*` at the end stands for any text. May be given several times.
+    #[arg(long, value_name = "ID", requires = "fill")]
+    account: Vec<String>,
+    /// Of the gaps, only those of this region (or `global`). May be given several times.
+    #[arg(long, value_name = "REGION", requires = "fill")]
+    region: Vec<String>,
+    /// Of the gaps, only those of this item. May be given several times.
+    #[arg(long, value_name = "ITEM", requires = "fill")]
+    item: Vec<String>,
     /// Profile of the shared AWS configuration.
     #[arg(long)]
     profile: Option<String>,
@@ -41,11 +56,24 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<u8, Failed> {
     let loaded = Loaded::read(&arguments.config)?;
-    let id = bag_id(&loaded.config, arguments.slot.as_deref())?;
+    let (id, fill) = match &arguments.fill {
+        None => (bag_id(&loaded.config, arguments.slot.as_deref())?, None),
+        Some(slot) => {
+            let access = Access::of(arguments.config.clone(), arguments.profile.clone());
+            let narrowing = Narrowing {
+                accounts: &arguments.account,
+                regions: &arguments.region,
+                items: &arguments.item,
+            };
+            let (id, fill) = fill::plan(&access, slot, &narrowing)?;
+            (id, Some(fill))
+        }
+    };
     let overrides = Overrides {
         profile: arguments.profile.clone(),
         bucket: if arguments.accept_bucket { BucketRules::Overridden } else { BucketRules::Demanded },
         estate: if arguments.accept_estate { EstateRules::Overridden } else { EstateRules::Demanded },
+        fill,
         ..Overrides::default()
     };
     let stored = block_on(&loaded, id, overrides, quiet)?;

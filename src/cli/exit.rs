@@ -190,6 +190,10 @@ fn classify(error: &CollectError) -> (u8, Option<String>) {
                 "what was sealed waits in the spool's folder sealed/; the next `evidenced collect` publishes it first",
             ),
         ),
+        CollectError::NothingPlanned => (
+            USAGE,
+            hint("the accounts left, or the configuration leaves them out now: the gaps stay as they are"),
+        ),
         CollectError::Conflict { .. } => (
             INTERNAL,
             hint(

@@ -5,11 +5,11 @@
 use std::fmt::Write as _;
 
 use clap::Args;
-use evidenced_bundle::UtcSecond;
 use evidenced_bundle::check::printable;
 use evidenced_bundle::run::RunStatus;
 use evidenced_bundle::schedule::Schedule;
 use evidenced_bundle::statement::Statement;
+use evidenced_bundle::{Kind, UtcSecond};
 use serde::Serialize;
 use serde_json::json;
 
@@ -60,7 +60,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failed> {
     let page = client.page();
     let all = client.history.statements();
     let scheduled = all.iter().rev().filter(|it| is_scheduled(it)).take(usize::from(arguments.last));
-    let shown: Vec<&Statement> = scheduled.collect();
+    let scheduled: Vec<&Statement> = scheduled.collect();
+    // What was filled later stands beside the slot, which stays as it is.
+    let fills = |it: &&Statement| {
+        matches!(it.snapshot.id.kind(), Kind::Supplement(_))
+            && scheduled.iter().any(|slot| slot.snapshot.id.slot() == it.snapshot.id.slot())
+    };
+    let mut shown = scheduled.clone();
+    shown.extend(all.iter().filter(fills));
+    shown.sort_by_key(|it| (std::cmp::Reverse(it.snapshot.id.slot()), it.snapshot.id.kind()));
     let rows = client.rows(&shown, &keys, page.as_ref().ok().and_then(Option::as_ref))?;
     let now = look::now().map_or(0, UtcSecond::unix);
     // Where only extra runs are, slots fall due after the last of them.
@@ -69,11 +77,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failed> {
     let schedule = schedule.and_then(|it| Schedule::parse(&it.snapshot.schedule).ok());
     let schedule = schedule.unwrap_or_else(|| client.loaded.config.schedule.clone());
     let next = newest.and_then(|newest| due(&schedule, newest.snapshot.id.slot().unix(), now));
-    let ran = all.iter().rfind(|it| it.snapshot.status != RunStatus::Missed);
-    let success = all.iter().rfind(|it| it.snapshot.status == RunStatus::Complete);
+    // A supplement is no run of the estate.
+    let whole = |it: &&Statement| !matches!(it.snapshot.id.kind(), Kind::Supplement(_));
+    let ran = all.iter().rfind(|it| whole(it) && it.snapshot.status != RunStatus::Missed);
+    let success = all.iter().rfind(|it| whole(it) && it.snapshot.status == RunStatus::Complete);
     let notes = notes(&client, &page, &schedule);
     let not_there = rows.iter().any(|row| row.bytes.is_none());
-    let flawed = shown.iter().any(|it| it.snapshot.status != RunStatus::Complete) || not_there;
+    let flawed = scheduled.iter().any(|it| it.snapshot.status != RunStatus::Complete) || not_there;
     let overdue = next.is_some_and(|(_, due)| due == Due::Overdue);
     let code = match (overdue, flawed) {
         (true, _) => NOT_GENUINE,

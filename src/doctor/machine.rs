@@ -148,8 +148,10 @@ fn space(folder: &Path, least: u64, most: u64) -> Line {
     // A run lies in the spool twice while it is sealed: its documents, and the zip.
     let wanted = most.saturating_mul(2);
     if free < least {
-        let remedy =
-            format!("free the disk: below {} MiB no run starts ([spool] min_free_bytes)", mib(least));
+        let remedy = format!(
+            "free the disk: below {} MiB no run starts (the last run, or [spool] min_free_bytes)",
+            mib(least)
+        );
         Line::missing(CHECK, detail, remedy)
     } else if free < wanted {
         let remedy = format!("a run of the largest size ([bundle] max_bytes) needs {} MiB", mib(wanted));

@@ -27,5 +27,6 @@ mod period;
 mod publish;
 mod service;
 mod story;
+mod supplement;
 mod timestamps;
 mod traces;

@@ -57,6 +57,17 @@ pub struct Collector {
     pub fence: Option<u64>,
     /// What the bucket of the store answered, where the store is one.
     pub bucket: Option<AskedBucket>,
+    /// The bundle that a supplement completes.
+    pub supplements: Option<Original>,
+}
+
+/// A bundle with gaps that a supplement asks for again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Original {
+    /// Its id.
+    pub id: BagId,
+    /// The digest of its zip, as the log has it.
+    pub sha256: Digest,
 }
 
 /// The bucket that a bundle is stored in, as it was before anything was written.
@@ -71,7 +82,14 @@ pub struct AskedBucket {
 impl Collector {
     /// This version, and nothing else is known.
     pub fn new(version: impl Into<String>) -> Self {
-        Self { version: version.into(), image: None, trust_root: None, fence: None, bucket: None }
+        Self {
+            version: version.into(),
+            image: None,
+            trust_root: None,
+            fence: None,
+            bucket: None,
+            supplements: None,
+        }
     }
 
     /// `collector` in `run.json`: what the statement of the bundle says of its maker.
@@ -195,6 +213,10 @@ fn run_files(
         ("cellFiles", json!(names))
     };
     if let Some(members) = run.as_object_mut() {
+        if let Some(Original { id, sha256 }) = &collector.supplements {
+            let original = json!({ "id": id.to_string(), "sha256": sha256.to_string() });
+            members.insert("supplements".to_owned(), original);
+        }
         if let Some(fence) = collector.fence {
             members.insert("lease".to_owned(), json!({ "fence": fence }));
         }

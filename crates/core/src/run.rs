@@ -87,6 +87,44 @@ pub struct Settings {
     pub concurrency: usize,
     /// The slot, seconds since 1970: what acceptances are judged by.
     pub slot: i64,
+    /// Only these cells; none: every planned one. A supplement asks what another run could not read.
+    pub only: Option<Cells>,
+}
+
+/// Cells, by account, region (or `global`) and item.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cells(BTreeSet<(String, String, String)>);
+
+impl Cells {
+    /// Those of account, region and item.
+    pub fn new(cells: impl IntoIterator<Item = (String, String, String)>) -> Self {
+        Self(cells.into_iter().collect())
+    }
+
+    /// Whether a cell is among them.
+    pub fn contains(&self, account: &str, region: &str, item: &str) -> bool {
+        self.0.contains(&(account.to_owned(), region.to_owned(), item.to_owned()))
+    }
+
+    /// Whether some cell of an account is among them.
+    pub fn has_account(&self, account: &str) -> bool {
+        self.0.iter().any(|(found, _, _)| found == account)
+    }
+
+    /// Account, region and item of each, sorted.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.0.iter().map(|(account, region, item)| (account.as_str(), region.as_str(), item.as_str()))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// Why a run ended without a snapshot.
@@ -150,7 +188,9 @@ pub async fn run<S: Source, K: Scratch, C: Clock, O: Observer>(
         raw: settings.raw,
     };
     let engine = Engine { world, settings, context, started };
-    let entered: Vec<Entered> = stream::iter(targets)
+    let wanted =
+        |target: &Target| settings.only.as_ref().is_none_or(|only| only.has_account(&target.account.id));
+    let entered: Vec<Entered> = stream::iter(targets.into_iter().filter(wanted))
         .map(|target| engine.enter(target))
         .buffer_unordered(settings.concurrency.max(1))
         .try_collect()
@@ -227,7 +267,10 @@ impl<S: Source, K: Scratch, C: Clock, O: Observer> Engine<'_, S, K, C, O> {
                 partition:
                     self.settings.partitions.get(&target.account.partition).cloned().unwrap_or_default(),
             }));
-            rows.push(self.keep(&target.account, GLOBAL, item, collected)?);
+            // A supplement looks at the regions to find its cells: they are evidence of it only where they were a gap.
+            if self.wanted(&target.account.id, GLOBAL, item.id) {
+                rows.push(self.keep(&target.account, GLOBAL, item, collected)?);
+            }
         }
         let regions = known.map(|known| plan::regions(&known, &self.settings.regions)).unwrap_or_default();
         Ok(Entered { target, door, regions, home, rows })
@@ -242,26 +285,33 @@ impl<S: Source, K: Scratch, C: Clock, O: Observer> Engine<'_, S, K, C, O> {
         self.settings.home.clone().unwrap_or_else(|| fallback.to_owned())
     }
 
+    fn wanted(&self, account: &str, region: &str, item: &str) -> bool {
+        self.settings.only.as_ref().is_none_or(|only| only.contains(account, region, item))
+    }
+
     fn selected(&self, item: &Item) -> bool {
         item.id == REGIONS_ITEM || self.settings.items.iter().any(|pattern| matches(pattern, item.id))
     }
 
     /// What is left to ask: account, region, whether the account says that it is enabled, items.
     fn cells<'e>(&self, entered: &'e [Entered]) -> Vec<(&'e Entered, &'e str, bool, Vec<&'static Item>)> {
-        let wanted = |scope: Scope| -> Vec<&'static Item> {
+        let wanted = |scope: Scope, account: &Entered, region: &str| -> Vec<&'static Item> {
             catalogue()
                 .into_iter()
                 .filter(|item| item.scope == scope && item.id != REGIONS_ITEM && self.selected(item))
+                .filter(|item| self.wanted(&account.target.account.id, region, item.id))
                 .collect()
         };
         let mut cells = Vec::new();
         for account in entered.iter().filter(|it| it.target.excluded.is_none()) {
-            cells.push((account, GLOBAL, true, wanted(Scope::Account)));
+            cells.push((account, GLOBAL, true, wanted(Scope::Account, account, GLOBAL)));
             for region in account.regions.iter().filter(|region| region.planned) {
                 let enabled = region.state == RegionState::Enabled;
-                cells.push((account, region.name.as_str(), enabled, wanted(Scope::Region)));
+                let items = wanted(Scope::Region, account, &region.name);
+                cells.push((account, region.name.as_str(), enabled, items));
             }
         }
+        cells.retain(|(.., items)| !items.is_empty() || self.settings.only.is_none());
         cells
     }
 
@@ -293,6 +343,7 @@ impl<S: Source, K: Scratch, C: Clock, O: Observer> Engine<'_, S, K, C, O> {
                 rows.push(Row::unasked(id, &region.name, item.id, status, reason));
             }
         }
+        rows.retain(|row| self.wanted(&row.account, &row.region, &row.item));
         rows
     }
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::check::printable;
 use crate::digest::Digest;
+use crate::id::Kind;
 use crate::period::scene::{Account, Region, Scene};
 
 /// Most changes that are listed between two bundles.
@@ -49,9 +50,12 @@ pub(crate) fn changes(before: &Scene, after: &Scene) -> Vec<Change> {
     if old.config_sha256 != new.config_sha256 {
         differences("config.json", &before.config, &after.config, &mut list);
     }
-    of_accounts(before, after, &mut list);
-    of_regions(before, after, &mut list);
-    of_excluded(before, after, &mut list);
+    // A supplement plans only what it fills: what is not in it has left nothing.
+    if !matches!(after.id.kind(), Kind::Supplement(_)) {
+        of_accounts(before, after, &mut list);
+        of_regions(before, after, &mut list);
+        of_excluded(before, after, &mut list);
+    }
 
     let more = found.len().saturating_sub(CHANGES);
     found.truncate(CHANGES);

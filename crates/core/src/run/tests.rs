@@ -49,6 +49,7 @@ fn settings() -> Settings {
         raw: false,
         concurrency: 8,
         slot: NOW_MS / 1000,
+        only: None,
     }
 }
 
@@ -520,4 +521,21 @@ fn more_rows_than_one_file_holds_are_split_by_account() {
     let bundle = evidenced_bundle::UntrustedBundle::open(Cursor::new(zip), name, &Limits::default());
     let verified = bundle.verify(&keys).unwrap();
     assert!(verified.manifest().print().windows(27).any(|it| it == b"data/run/000000000000.json\n"));
+}
+
+#[test]
+fn a_run_of_some_cells_asks_and_writes_those_alone() {
+    let cell = |region: &str, item: &str| (ACCOUNT.to_owned(), region.to_owned(), item.to_owned());
+    let only = Cells::new([cell("eu-west-1", "vpc.vpcs"), cell(GLOBAL, "s3.buckets")]);
+    let settings = Settings { only: Some(only), ..settings() };
+    let other = "444455556666";
+    let ran = run_with(&settings, vec![target(ACCOUNT), target(other)], |_, _| None).unwrap();
+    let rows: Vec<_> = ran.snapshot.rows.iter().map(|row| (row.region.as_str(), row.item.as_str())).collect();
+    assert_eq!(rows, [("eu-west-1", "vpc.vpcs"), (GLOBAL, "s3.buckets")]);
+    assert_eq!(ran.files.len(), 2, "{:?}", ran.files.keys());
+    // The account that has no such cell is not entered; of the other, the regions are looked at all the same.
+    assert!(ran.requests.iter().all(|(account, _)| account == ACCOUNT), "{:?}", ran.requests);
+    assert!(ran.requests.iter().any(|(_, request)| request.operation == "DescribeRegions"));
+    assert!(!ran.requests.iter().any(|(_, request)| request.operation == "DescribeSubnets"));
+    assert_eq!(ran.snapshot.plan.accounts.len(), 1);
 }
