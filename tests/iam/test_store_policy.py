@@ -1,10 +1,10 @@
 """The policies of `evidenced iam-policy --store` and `--task` against what the program asks for when it runs.
 
-A scheduled run, an extra one, `status`, `doctor` and `download` are recorded on moto (bucket, AWS) and on ministack
-(signing in KMS). Every request maps to the actions that AWS checks for it; every action is allowed, and every allowed
+A scheduled run, an extra one, `status`, `list`, `doctor` and `download` are recorded on moto. Every request maps to the actions that AWS checks for it; every action is allowed, and every allowed
 action is used or named below with its reason.
 """
 
+import fnmatch
 import json
 import pathlib
 import sys
@@ -30,9 +30,8 @@ NOT_RECORDED = {
     "kms:Decrypt": "S3 asks KMS for it in the caller's name when an encrypted object is read",
     "kms:GenerateDataKey": "S3 asks KMS for it in the caller's name when an encrypted object is written",
     "s3:PutObjectRetention": "checked for a PUT that carries a lock, beside s3:PutObject",
-    "kms:Sign": "recorded in test_signing_in_kms_asks_for_what_the_policy_allows: moto has no Ed25519",
+    "kms:Sign": "moto has no Ed25519: tests/store/test_kms.py signs on ministack",
     "kms:GetPublicKey": "as kms:Sign",
-    "organizations:ListAccounts": "moto's organisation is another test's; [aws.organization] lists the accounts by it",
 }
 
 
@@ -105,10 +104,18 @@ def test_every_recorded_request_is_allowed_and_every_allowed_action_is_used(reco
 def test_objects_are_written_only_where_the_policy_allows(recorded):
     desk, _ = recorded
     (objects,) = [it for it in policy(desk, "--store") if it["Sid"] == "EvidenceObjects"]
-    base = f"arn:aws:s3:::{desk.bucket}/"
-    prefixes = tuple(resource.removeprefix(base).removesuffix("*") for resource in objects["Resource"])
-    keys = desk.cloud.keys(desk.bucket) if False else None
-    assert keys is None and all(prefix.startswith(f"{buckets.PREFIX}/") for prefix in prefixes)
+    (locked,) = [it for it in policy(desk, "--store") if it["Sid"] == "EvidenceRetention"]
+    keys = desk.cloud.keys(desk.bucket)
+    assert keys
+
+    def covers(statement, key):
+        name = f"arn:aws:s3:::{desk.bucket}/{key}"
+        return any(fnmatch.fnmatchcase(name, resource) for resource in statement["Resource"])
+
+    assert [key for key in keys if not covers(objects, key)] == []
+    replaced = (f"{buckets.PREFIX}/log/checkpoint", f"{buckets.PREFIX}/status/")
+    for key in keys:
+        assert covers(locked, key) != (key == replaced[0] or key.startswith(replaced[1])), key
 
 
 def test_every_action_of_both_policies_exists(recorded, definitions):  # noqa: F811
@@ -126,9 +133,11 @@ def test_no_action_is_a_wildcard_and_none_deletes(recorded):
 def test_a_folder_and_key_files_need_no_policy(recorded, tmp_path):
     desk, _ = recorded
     text = desk.config.read_text(encoding="utf-8")
-    plain = tmp_path / "plain.toml"
     before, _, after = text.partition("[store]")
-    plain.write_text(f"{before}[store]\nurl = \"file:store\"\n[spool]{after.partition('[spool]')[2].partition('[store.object_lock]')[0]}",
-                     encoding="utf-8")
+    _, _, after = after.partition("[spool]")
+    after, _, accounts = after.partition("[store.object_lock]")
+    plain = tmp_path / "plain.toml"
+    _, _, accounts = accounts.partition("[[aws.accounts]]")
+    plain.write_text(f"{before}[store]\nurl = \"file:store\"\n[spool]{after}[[aws.accounts]]{accounts}", encoding="utf-8")
     done = desk.run("iam-policy", "--store", "-c", plain)
     assert done.returncode == 2 and "the store is a folder" in done.stderr, done.stderr

@@ -7,6 +7,7 @@
     reason = "a helper of a test fails like a test"
 )]
 
+mod against;
 #[expect(dead_code, reason = "the habits that only the client's own tests meet")]
 mod authority;
 mod bucket;

@@ -102,7 +102,7 @@ fn what_is_still_denied_stays_open_and_the_next_supplement_has_the_next_number()
     assert_eq!(collect(&estate, due()).status.code(), Some(4));
     let only = fill(&estate, &["--item", "vpc.vpcs"]);
     assert_eq!(only.status.code(), Some(4), "{}", stderr(&only));
-    assert_eq!(cells(&run(&estate, 1)), [(REGION.into(), "vpc.vpcs".into(), "denied".into())]);
+    assert_eq!(cells(&run(&estate, 1)), [(REGION.into(), "vpc.vpcs".into(), "partial".into())]);
     let none = fill(&estate, &["--region", "us-east-1"]);
     assert_eq!(none.status.code(), Some(2));
     assert!(stderr(&none).contains("none of the 2 open gaps"), "{}", stderr(&none));

@@ -36,6 +36,7 @@ pub mod snapshot;
 pub mod source;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod upgrade;
 pub mod wire;
 
 pub use evidenced_bundle::schedule;

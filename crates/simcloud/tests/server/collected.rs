@@ -103,6 +103,7 @@ impl Collected {
             raw: false,
             concurrency: 4,
             slot: config.now,
+            only: None,
         };
         let target = Target {
             account: Account { id: account.clone(), name: String::new(), partition: "aws".to_owned() },
