@@ -4,7 +4,7 @@
 #   A route that holds a whole block of the other VPC fails; IPv4 and IPv6, both directions, seen from the VPC
 #   of the route table. Connections without a route pass.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: medium
 #   criteria: [CC6.6]
@@ -43,9 +43,10 @@ peer(connection, vpc) := connection.AccepterVpcInfo if connection.RequesterVpcIn
 
 peer(connection, vpc) := connection.RequesterVpcInfo if connection.AccepterVpcInfo.VpcId == vpc
 
-blocks(side) := array.concat(v4, v6) if {
-	v4 := [block.CidrBlock | some block in object.get(side, "CidrBlockSet", [])]
-	v6 := [block.Ipv6CidrBlock | some block in object.get(side, "Ipv6CidrBlockSet", [])]
+blocks(side) := (v4 | v6) | first if {
+	v4 := {block.CidrBlock | some block in object.get(side, "CidrBlockSet", [])}
+	v6 := {block.Ipv6CidrBlock | some block in object.get(side, "Ipv6CidrBlockSet", [])}
+	first := {side.CidrBlock | side.CidrBlock}
 }
 
 findings contains finding if {

@@ -152,23 +152,27 @@ def evaluate(check, value):
 
 def rows(check, case):
     """(resource, verdict) of a case, sorted."""
-    custom = metadata(check)
-    region = case.get("region", "eu-west-1")
     given = {
         name: short if isinstance(short, str) else document(name, short) for name, short in case["documents"].items()
     }
+    region, profile = case.get("region", "eu-west-1"), case.get("profile", "guide")
+    return judge(check, "111122223333", region, NOW, given, profile, case.get("parameters", {}))
+
+
+def judge(check, account, region, now, given, profile="guide", settings=None):
+    """(resource, verdict) in one place; `given` are documents, or the status of those that are not there, by name."""
+    custom = metadata(check)
     first = next(iter(custom["inputs"]))
     for name in names(custom, first, region, given):
         if given.get(name) in ("region-disabled", "not-offered"):
             return [(None, "not-applicable")]
     wanted = {name for item in custom["inputs"] for name in names(custom, item, region, given)}
     documents = {name: value for name, value in given.items() if isinstance(value, dict) and name in wanted}
-    profile = case.get("profile", "guide")
-    values = parameters(custom, profile, case.get("parameters", {}))
+    values = parameters(custom, profile, settings or {})
     subjects, findings = evaluate(check, {
-        "account": "111122223333",
+        "account": account,
         "region": region,
-        "now": NOW,
+        "now": now,
         "profile": profile,
         "parameters": values,
         "cidrs": ranges([values, documents]),
