@@ -102,11 +102,15 @@ class Quarter:
         if wiped:
             self.scope.wipe_spool()
         self.start()
-        if wiped and phase in ("collect", "seal", "spool"):
+        if wiped and self.service.until("the slot, or its lease", self.held_or_done) == "held":
             # The lease of the task that died is good for two hours; nobody knows that it is dead.
-            self.service.until_said("another task has the slot")
             self.clock.set(self.clock.at + 2 * HOUR)
         self.settled()
+
+    def held_or_done(self):
+        if any(line.get("message") == "another task has the slot" for line in self.service.lines):
+            return "held"
+        return "done" if (self.service.number(NEXT) or 0) > self.clock.at.timestamp() else None
 
     def clock_goes_back(self):
         """Three days, and after a while to where it was: nothing is run twice."""
