@@ -293,10 +293,9 @@ fn on_a_tiny_disk(estate: &Estate, folder: &str, arguments: &str) -> Option<Outp
 fn a_run_that_has_no_room_in_the_spool_does_not_start() {
     let estate = estate(one_account());
     configure(&estate, "spool", free_port(), "");
-    match on_a_tiny_disk(&estate, "spool", "collect -c spool.toml") {
-        Some(output) => refused(&output, 1, &["bytes free, a run needs 67108864", "what is sealed stays"]),
-        // No file system of our own can be made here: the limit below is what is tested.
-        None => {}
+    // Where no file system of our own can be made, the limit below is what is tested.
+    if let Some(output) = on_a_tiny_disk(&estate, "spool", "collect -c spool.toml") {
+        refused(&output, 1, &["bytes free, a run needs 67108864", "what is sealed stays"]);
     }
     assert_eq!(zips(&estate.path("store")), 0);
     // What is sealed stays, and goes first when there is room again.
