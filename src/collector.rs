@@ -115,7 +115,7 @@ impl CollectError {
     fn lets_the_run_wait(&self, refused: Refused) -> bool {
         match self {
             Self::BucketSilent { .. } => true,
-            Self::Bucket { .. } => refused == Refused::Waits,
+            Self::Bucket { .. } | Self::BucketOwner { .. } => refused == Refused::Waits,
             _ => false,
         }
     }
