@@ -30,6 +30,8 @@ from bucket import Cloud, Desk  # noqa: E402
 from oci import Image  # noqa: E402
 
 USER = 65532
+# https://github.com/opencontainers/runtime-spec/blob/main/config-linux.md#default-devices
+DEVICES = ["null", "zero", "full", "random", "urandom"]
 LISTEN = "127.0.0.1:9464"
 
 
@@ -59,6 +61,8 @@ class Container:
         # What an engine makes for every container.
         for name in ("proc", "dev"):
             (self.root / name).mkdir(exist_ok=True)
+        for name in DEVICES:
+            (self.root / "dev" / name).touch()
         place = self.root / "var/lib/evidenced"
         owner = place.stat()
         # A volume begins with the owner and the mode of the image's folder at its place.
@@ -67,6 +71,8 @@ class Container:
         subprocess.run(mount, check=True)
         subprocess.run(["mount", "-o", "remount,bind,ro,nosuid,nodev", str(self.root)], check=True)
         subprocess.run(["mount", "--bind", str(self.volume), str(place)], check=True)
+        for name in DEVICES:
+            subprocess.run(["mount", "--bind", f"/dev/{name}", str(self.root / "dev" / name)], check=True)
 
     def start(self, *arguments, env):
         command = [*self.image.config["config"]["Entrypoint"], *arguments]
