@@ -2,7 +2,8 @@
 # title: Network ACLs of private subnets allow what the guide's table lists and nothing else
 # description: >-
 #   ACLs all of whose subnets have no route to an internet gateway. Every entry that allows must be inside a row
-#   of the table: direction, protocol, ports, and a CIDR, or vpc for the VPC's own blocks.
+#   of the table: direction, protocol, ports, and a CIDR, or vpc for the VPC's own blocks. The first row of the
+#   default is the guide's rule 100; the others are what a private subnet needs, so set the table to your own.
 # custom:
 #   version: 1
 #   scope: region

@@ -128,6 +128,19 @@ impl Collected {
         Self { now, snapshot, files, evidence }
     }
 
+    /// The same run with other documents: each is given with its region and item.
+    pub(crate) fn changed(&self, change: impl Fn(&str, &str, &mut Value)) -> Self {
+        let mut files = self.files.clone();
+        for row in &self.snapshot.rows {
+            let Some(path) = &row.file else { continue };
+            let mut document: Value = serde_json::from_slice(&files[path]).unwrap();
+            change(&row.region, &row.item, &mut document);
+            files.insert(path.clone(), document.to_string().into_bytes());
+        }
+        let evidence = evidence(self.evidence.account(), &self.snapshot, &files);
+        Self { now: self.now.clone(), snapshot: self.snapshot.clone(), files, evidence }
+    }
+
     /// The documents of an item, without what differs from run to run; by region.
     pub(crate) fn documents(&self, item: &str) -> BTreeMap<String, Value> {
         let rows = self.snapshot.rows.iter().filter(|row| row.item == item);

@@ -10,6 +10,7 @@
 mod client;
 mod collected;
 mod faults;
+mod metamorphic;
 mod paging;
 mod signatures;
 mod verdicts;
