@@ -1,14 +1,20 @@
 //! The command line: one file a subcommand, one table of exit codes.
 
+mod checks;
 mod collect;
 mod config;
 #[cfg(feature = "demo")]
 mod demo;
+mod diff;
 mod doctor;
 mod download;
 mod evaluate;
+mod exceptions;
 mod exit;
+mod explain;
+mod export;
 mod fill;
+mod genuine;
 mod iam_policy;
 mod init;
 mod items;
@@ -96,6 +102,18 @@ enum Command {
     /// The process that the policies of other people run in; started by this program.
     #[command(hide = true)]
     Judge,
+    /// Write what a bundle says in the form of other programs: CSV, OSCAL, OCSF. It is verified first.
+    #[command(after_help = export::EXAMPLES)]
+    Export(export::Arguments),
+    /// Show what two bundles differ in: the estate, and apart from it what was asked and how it was judged.
+    Diff(diff::Arguments),
+    /// List the checks.
+    Checks(checks::Arguments),
+    /// Say what a check asks, why, from what, and what its verdicts mean.
+    Explain(explain::Arguments),
+    /// List the exceptions of the configuration, and which of them somebody should look at.
+    #[command(after_help = exceptions::CODES)]
+    Exceptions(exceptions::Arguments),
     /// Print the verifier for browsers: one file that works without a network.
     VerifyPage,
     /// Put everything about a period into one file, for the people who audit it.
@@ -193,6 +211,11 @@ fn run(cli: Cli) -> Result<u8, Failed> {
             crate::judge::serve()?;
             Ok(0)
         }
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
+        Command::Checks(arguments) => checks::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Exceptions(arguments) => exceptions::run(&arguments),
         Command::VerifyPage => verify_page::run(),
         Command::Period { command } => period::run(&command),
         Command::Trust { command } => trust::run(&command),

@@ -23,7 +23,7 @@ use crate::schedule::Schedule;
 
 pub use effective::effective;
 pub use hook::{Hook, HookSecret, HookTarget};
-pub use reader::{Problem, milliseconds};
+pub use reader::{Problem, milliseconds, nearest};
 pub use store::{Lock, LockMode, S3, Store};
 
 /// A configuration without problems.

@@ -15,6 +15,7 @@ mod population;
 mod sheet;
 mod tables;
 
+pub use catalog::criterion;
 pub use names::Names;
 pub use ocsf::ocsf;
 pub use oscal::{Oscal, oscal};

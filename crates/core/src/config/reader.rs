@@ -290,13 +290,8 @@ impl<'a> Reader<'a> {
     pub(super) fn finish(&mut self, table: &Table<'a>) {
         for (name, (line, _)) in table.entries.iter().filter(|(name, _)| !table.asked.contains(name.as_str()))
         {
-            let nearest = table
-                .asked
-                .iter()
-                .map(|known| (distance(name, known), *known))
-                .min()
-                .filter(|(steps, _)| *steps <= 3)
-                .map(|(_, known)| format!("; did you mean {known:?}?"));
+            let nearest =
+                nearest(name, table.asked.iter().copied()).map(|known| format!("; did you mean {known:?}?"));
             let known: Vec<&str> = table.asked.iter().copied().collect();
             let message = format!(
                 "is not a known key{}",
@@ -357,6 +352,13 @@ fn json(value: &DeValue<'_>) -> Value {
         DeValue::Array(entries) => entries.iter().map(|entry| json(entry.get_ref())).collect(),
         DeValue::Table(table) => json_of(table),
     }
+}
+
+/// The word that was meant, if one is near enough.
+pub fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let near = known.map(|known| (distance(word, known), known)).min();
+    // Long words are misspelt in more places.
+    near.filter(|(steps, _)| *steps <= 3.max(word.len() / 4)).map(|(_, known)| known)
 }
 
 /// Edits between two words (Levenshtein).

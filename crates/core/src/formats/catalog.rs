@@ -28,6 +28,11 @@ const INDEX: &[(&str, &str)] = &[
     ("CC8.1", "Changes are authorised, tested and traceable"),
 ];
 
+/// Our wording for an identifier, where it is in the index.
+pub fn criterion(id: &str) -> Option<&'static str> {
+    INDEX.iter().find(|(known, _)| *known == id).map(|(_, wording)| *wording)
+}
+
 /// The controls that there are: identifiers of findings and the tokens that stand for them.
 #[derive(Debug)]
 pub(super) struct Controls {

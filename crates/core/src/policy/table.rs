@@ -41,7 +41,7 @@ pub fn markdown(policies: &Policies) -> String {
 
 const HEAD: &str = "# Checks
 
-Generated from the METADATA of `config/policies/*.rego`; a test compares. No command evaluates them yet.
+Generated from the METADATA of `config/policies/*.rego` by `evidenced checks --markdown`; a test compares.
 
 A verdict is `pass`, `fail`, `unknown` (it could not be judged: never a pass) or `not-applicable` (with the reason).
 A check is a Rego file whose name is its id, in the package `evidenced.checks.<id>`. It is given

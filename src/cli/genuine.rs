@@ -1,0 +1,179 @@
+//! A bundle that is read only after it was verified: for the commands that show what is in one.
+//!
+//! Refused: what is not genuine (exit code 5), what cannot be told (2), and a bundle whose parts are not all there:
+//! what is in them would silently be missing from the output.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use evidenced_bundle::check::Check;
+use evidenced_bundle::command::{CommandError, read_keys};
+use evidenced_bundle::{
+    Anchor, BundlePath, Demand, Limits, Sidecars, Undated, UntrustedBundle, VerifiedBundle, VerifyError,
+    verify_bundle,
+};
+use evidenced_core::assessment::findings_path;
+use serde_json::Value;
+
+use super::exit::{Failed, INTERNAL, NOT_GENUINE, USAGE};
+use crate::collector::{CollectError, Loaded};
+use crate::publish;
+
+/// Whom to believe.
+#[derive(Debug, Args)]
+pub(super) struct Believed {
+    /// Trust root that you trust: its folder, or a file root-v<n>.dsse.json in it. Without it and --key: that of the
+    /// configuration.
+    #[arg(long, value_name = "DIR", conflicts_with = "key", requires = "root_fingerprint")]
+    trust: Option<PathBuf>,
+    /// SHA-256 of the first statement of the trust root, as the organisation published it.
+    #[arg(long, value_name = "HEX", requires = "trust")]
+    root_fingerprint: Option<String>,
+    /// Public key that you trust, got by another way than the bundle; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    key: Vec<PathBuf>,
+    /// The configuration whose `[signing] trust_root` is believed.
+    #[arg(short, long, value_name = "FILE", default_value = "evidenced.toml", env = "EVIDENCED_CONFIG")]
+    pub(super) config: PathBuf,
+}
+
+/// What was given on the command line, read.
+pub(super) struct Judge {
+    anchor: Anchor,
+    demand: Demand,
+}
+
+impl Believed {
+    /// Reads the keys or the trust root.
+    pub(super) fn judge(&self) -> Result<Judge, Failed> {
+        // Who signed is what counts here; `evidenced verify` says when.
+        let demand = Demand { undated: Undated::Accepted, ..Demand::default() };
+        let anchor = if !self.key.is_empty() {
+            Anchor::Keys(read_keys(&self.key)?)
+        } else if let Some(path) = &self.trust {
+            let fingerprint = self.root_fingerprint.as_deref();
+            Anchor::read_root(path, fingerprint, 0, &mut Vec::new()).map_err(CommandError::from)?
+        } else {
+            self.configured()?
+        };
+        Ok(Judge { anchor, demand })
+    }
+
+    fn configured(&self) -> Result<Anchor, Failed> {
+        const HINT: &str = "give --key FILE, or --trust DIR with --root-fingerprint HEX";
+        if !self.config.exists() {
+            let message = format!("nothing says whom to believe: there is no {}", self.config.display());
+            return Err(Failed::usage(message, format!("{HINT}, or -c FILE")));
+        }
+        let loaded = Loaded::read(&self.config)?;
+        let trusted = publish::trusted(&loaded).map_err(CollectError::from)?;
+        let trusted = trusted.ok_or_else(|| {
+            let message = format!("{} names no [signing] trust_root", self.config.display());
+            Failed::usage(message, HINT)
+        })?;
+        Ok(Anchor::Root(Box::new(trusted.root)))
+    }
+}
+
+impl Judge {
+    /// Verifies a bundle.
+    pub(super) fn open(&self, path: &Path) -> Result<Genuine, Failed> {
+        let shown = path.display();
+        let unreadable = |error: std::io::Error| {
+            Failed::new(USAGE, format!("{shown}: cannot be opened: {error}"))
+                .hint("name a bundle, such as evidence-prod-20261122T020000Z.zip")
+        };
+        let limits = Limits::default();
+        let bundle = UntrustedBundle::open_path(path, &limits).map_err(unreadable)?;
+        let sidecars =
+            if path.is_dir() { Sidecars::default() } else { Sidecars::beside(path).map_err(unreadable)? };
+        let verified = verify_bundle(bundle, &sidecars, &self.anchor, &self.demand, &mut |_, _| {});
+        let bundle = verified.map(|verified| verified.bundle).map_err(|error| {
+            let (code, word) = match &error {
+                VerifyError::Refused { .. } => (NOT_GENUINE, "NOT GENUINE"),
+                VerifyError::Missing { .. } | VerifyError::Unreadable { .. } => (USAGE, "could not tell"),
+            };
+            Failed::new(code, format!("{shown}: {word}: {error}"))
+                .hint("`evidenced verify` shows each check; nothing that it says is shown here")
+        })?;
+        if let Some(part) = bundle.parts().absent.first() {
+            let message = format!("{shown}: {} is not beside it", part.part.file_name());
+            return Err(Failed::usage(message, "bring the parts: `evidenced download` fetches them too"));
+        }
+        Ok(Genuine { path: path.to_owned(), bundle })
+    }
+}
+
+/// A bundle that was verified.
+pub(super) struct Genuine {
+    path: PathBuf,
+    bundle: VerifiedBundle,
+}
+
+impl Genuine {
+    /// The name of the bag.
+    pub(super) fn id(&self) -> String {
+        self.bundle.id().to_string()
+    }
+
+    /// The bytes of one file; `None` when there is no such file.
+    pub(super) fn file(&mut self, path: &str) -> Result<Option<Vec<u8>>, Failed> {
+        let name = BundlePath::new(path).map_err(|error| Failed::new(INTERNAL, error))?;
+        if self.bundle.manifest().digest(&name).is_none() && !path.starts_with("data/evidence/") {
+            return Ok(None);
+        }
+        let bytes = self.bundle.read(&name);
+        bytes.map(Some).map_err(|error| Failed::new(NOT_GENUINE, format!("{}: {error}", self.path.display())))
+    }
+
+    /// Every file but evidence, raw bodies and the report, by path.
+    pub(super) fn files(&mut self) -> Result<BTreeMap<String, Vec<u8>>, Failed> {
+        let paths: Vec<String> = self.bundle.manifest().files().keys().map(ToString::to_string).collect();
+        let mut files = BTreeMap::new();
+        let large = ["data/evidence/", "data/raw/", "data/report"];
+        for path in paths.into_iter().filter(|path| !large.iter().any(|folder| path.starts_with(folder))) {
+            if let Some(bytes) = self.file(&path)? {
+                files.insert(path, bytes);
+            }
+        }
+        if self.bundle.part_records().next().is_some() {
+            self.findings_in_parts(&mut files)?;
+        }
+        Ok(files)
+    }
+
+    /// Of a run in parts, findings lie where the evidence of their account does.
+    fn findings_in_parts(&mut self, files: &mut BTreeMap<String, Vec<u8>>) -> Result<(), Failed> {
+        let plan = files.get("data/plan.json").map(Vec::as_slice).unwrap_or_default();
+        let plan: Value = serde_json::from_slice(plan).unwrap_or_default();
+        let text = |value: &Value, name: &str| {
+            value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        for account in plan.get("accounts").and_then(Value::as_array).into_iter().flatten() {
+            let regions = account.get("regions").and_then(Value::as_array).into_iter().flatten();
+            for region in regions.map(|region| text(region, "name")).chain(["global".to_owned()]) {
+                let path = findings_path(&text(account, "id"), &region);
+                let name = BundlePath::new(path.clone()).map_err(|error| Failed::new(INTERNAL, error))?;
+                match self.bundle.read(&name) {
+                    Ok(bytes) => {
+                        files.insert(path, bytes);
+                    }
+                    // A region that was not collected has none.
+                    Err(VerifyError::Refused { check: Check::FileSet, .. }) => {}
+                    Err(error) => {
+                        return Err(Failed::new(NOT_GENUINE, format!("{}: {error}", self.path.display())));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A document of evidence.
+    pub(super) fn document(&mut self, path: &str) -> Result<Value, Failed> {
+        let bytes = self.file(path)?.unwrap_or_default();
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Failed::new(NOT_GENUINE, format!("{}: {path}: {error}", self.path.display())))
+    }
+}
