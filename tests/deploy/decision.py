@@ -52,7 +52,7 @@ def _number(wanted, found):
 OPERATORS = {
     "StringEquals": (_equal, False), "StringNotEquals": (_equal, True), "ArnEquals": (like, False),
     "ArnLike": (like, False), "ArnNotEquals": (like, True), "StringLike": (like, False),
-    "Bool": (lambda wanted, found: str(wanted).lower() == str(found).lower(), False),
+    "StringLikeIfExists": (like, False), "Bool": (lambda wanted, found: str(wanted).lower() == str(found).lower(), False),
     "NumericLessThan": (_number, False),
 }
 
@@ -70,7 +70,7 @@ def _holds(operator, keys, context):
             continue
         compare, negated = OPERATORS[operator]  # an operator that is not here is an error, never a pass
         if found is None:
-            if not negated:
+            if not negated and not operator.endswith("IfExists"):
                 return False
             continue
         matched = any(compare(value, found) for value in listed(wanted))
