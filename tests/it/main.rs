@@ -31,3 +31,4 @@ mod story;
 mod supplement;
 mod timestamps;
 mod traces;
+mod verdicts;
