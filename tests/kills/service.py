@@ -16,7 +16,7 @@ import urllib.request
 import emulators
 from scope import instant
 
-PATIENCE_S = 300
+PATIENCE_S = 1800
 RESULTS = re.compile(r'^evidenced_runs_total\{result="(\w+)"\} ([0-9.]+)$', re.M)
 
 
