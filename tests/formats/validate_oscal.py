@@ -30,6 +30,7 @@ def trestle(*arguments):
 
 
 def main(kind, file):
+    file = pathlib.Path(file).resolve()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         # Trestle imports from outside its workspace only.
         outside = pathlib.Path(folder) / "outside.json"
