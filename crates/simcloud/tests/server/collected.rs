@@ -183,12 +183,11 @@ impl Collected {
 fn evidence(account: &str, snapshot: &Snapshot, files: &BTreeMap<String, Vec<u8>>) -> Evidence {
     let mut evidence = Evidence::new(account);
     for row in &snapshot.rows {
-        match &row.file {
-            Some(path) => evidence.document(&row.region, &row.item, &files[path]).unwrap(),
-            None => {
-                let reason = row.reason.as_deref().unwrap_or_default();
-                evidence.gap(&row.region, &row.item, row.status, reason);
-            }
+        if let Some(path) = &row.file {
+            evidence.document(&row.region, &row.item, &files[path]).unwrap();
+        } else {
+            let reason = row.reason.as_deref().unwrap_or_default();
+            evidence.gap(&row.region, &row.item, row.status, reason);
         }
     }
     evidence
