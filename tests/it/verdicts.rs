@@ -226,7 +226,7 @@ fn a_policy_that_takes_all_memory_is_a_row_and_the_others_are_judged() {
     let estate = estate();
     fs::create_dir(estate.path("mine")).unwrap();
     let calm = "findings contains finding if {\n\tsome id in subjects\n\tfinding := {\"subject\": id, \"status\": \"fail\", \"reason\": \"no name\"}\n}\n";
-    let greedy = "findings contains finding if {\n\tall := numbers.range(1, 100000000)\n\tfinding := {\"subject\": \"x\", \"status\": \"fail\", \"reason\": sprintf(\"%v\", [all])}\n}\n";
+    let greedy = "findings contains finding if {\n\tall := numbers.range(1, 100000000)\n\tfinding := {\"subject\": \"x\", \"status\": \"fail\", \"reason\": format_int(count(all), 10)}\n}\n";
     for (name, body) in [("calm", calm), ("greedy", greedy)] {
         let text = format!("{}{body}", MINE.replace("NAME", name));
         fs::write(estate.path(&format!("mine/{name}.rego")), text).unwrap();
