@@ -23,6 +23,7 @@ mod keygen;
 mod list;
 mod period;
 mod reperform;
+mod report;
 mod run;
 mod status;
 mod summary;
@@ -114,6 +115,9 @@ enum Command {
     /// List the exceptions of the configuration, and which of them somebody should look at.
     #[command(after_help = exceptions::CODES)]
     Exceptions(exceptions::Arguments),
+    /// Write the report that a bundle holds, once the bundle is verified.
+    #[command(after_help = report::EXAMPLES)]
+    Report(report::Arguments),
     /// Print the verifier for browsers: one file that works without a network.
     VerifyPage,
     /// Put everything about a period into one file, for the people who audit it.
@@ -216,6 +220,7 @@ fn run(cli: Cli) -> Result<u8, Failed> {
         Command::Checks(arguments) => checks::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Exceptions(arguments) => exceptions::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::VerifyPage => verify_page::run(),
         Command::Period { command } => period::run(&command),
         Command::Trust { command } => trust::run(&command),
