@@ -122,7 +122,8 @@ pub(crate) mod file {
         clock.seconds.store(clock.read()?, Ordering::Relaxed);
         let moved = Arc::new(Notify::new());
         let version = concat!(env!("CARGO_PKG_VERSION"), "+simulated-clock");
-        let time = Time { clock: Arc::clone(&clock) as Arc<_>, moved: Arc::clone(&moved), version };
+        let shared: Arc<dyn Clock + Send + Sync> = clock.clone();
+        let time = Time { clock: shared, moved: Arc::clone(&moved), version };
         let look = async move {
             let mut before = clock.now_ms();
             loop {

@@ -21,7 +21,7 @@ use crate::clock::Time;
 use crate::collector::{self, Loaded, Overrides};
 
 /// For a check that asks one server or the disk.
-const SHORT: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_mins(1);
 /// For the checks that ask every account and every region.
 const LONG: Duration = Duration::from_mins(5);
 

@@ -43,7 +43,7 @@ impl Phase {
         let (folder, rest) = key.split_once('/')?;
         match folder {
             "log" => Some(Self::Log),
-            "bundles" if rest.ends_with(".zip") => Some(Self::Upload),
+            "bundles" if rest.strip_suffix(".zip").is_some() => Some(Self::Upload),
             "bundles" => Some(Self::Sidecar),
             _ => None,
         }

@@ -166,12 +166,12 @@ mod tests {
     }
 
     fn page(decisions: &[(&str, &str)], more: &str) -> Reply {
-        let members: String = decisions
-            .iter()
-            .map(|(action, decision)| {
-                format!("<member><EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision></member>")
-            })
-            .collect();
+        let mut members = String::new();
+        for (action, decision) in decisions {
+            let member =
+                format!("<EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision>");
+            members += &format!("<member>{member}</member>");
+        }
         Reply::ok(&format!(
             "<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult>{more}<EvaluationResults>{members}\
              </EvaluationResults></SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"

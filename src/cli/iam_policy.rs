@@ -47,14 +47,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failed> {
                 "`evidenced iam-policy` without --store is the policy of the roles that are read",
             ));
         }
-        document(statements)
+        document(&statements)
     } else {
-        document(vec![read()])
+        document(&[read()])
     };
     print(format!("{policy:#}\n").as_bytes())
 }
 
-fn document(statements: Vec<Value>) -> Value {
+fn document(statements: &[Value]) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn the_policy_fits_a_managed_policy_and_only_reads() {
-        let policy = document(vec![read()]);
+        let policy = document(&[read()]);
         assert!(policy.to_string().len() < 6_144);
         for action in policy["Statement"][0]["Action"].as_array().unwrap() {
             let (_, verb) = action.as_str().unwrap().split_once(':').unwrap();
@@ -275,7 +275,7 @@ mod tests {
         }
         let alias = &find(&statements, "PublicHalvesByAlias1")["Condition"]["ForAnyValue:StringEquals"];
         assert_eq!(alias["kms:ResourceAliases"], "alias/log");
-        assert!(document(statements).to_string().len() < 6_144);
+        assert!(document(&statements).to_string().len() < 6_144);
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Client {
         let refused = |source| OpenError::Refused { key: key.clone(), source };
         let mut bundle = UntrustedBundle::open(zip, &id.file_name(), &Limits::default()).with_parts(NoParts);
         let digests = bundle.hash(evidenced_bundle::sidecar::Wanted::Sha256).map_err(refused)?;
-        if !digests.is_some_and(|ZipDigests { sha256, .. }| *sha256 == statement.snapshot.zip_sha256) {
+        if digests.is_none_or(|ZipDigests { sha256, .. }| *sha256 != statement.snapshot.zip_sha256) {
             return Err(OpenError::Other { key });
         }
         let keys = self.trust.evidence_keys().map(|(_, key)| key.clone());

@@ -222,23 +222,19 @@ async fn regions(
     let planned = |known: &Known| -> Vec<String> {
         plan::regions(known, wanted).into_iter().filter(|it| it.planned).map(|it| it.name).collect()
     };
-    match read {
-        Some(known) => {
-            let regions = planned(&known);
-            let detail = format!("{principal}, {} region(s)", regions.len());
-            (regions, Line::ok(CHECK, detail))
-        }
-        None => {
-            let why = collected.error.map_or("no list of regions".to_owned(), |error| {
-                format!("{}: {}", error.code, error.message)
-            });
-            let of = partitions.partition(&account.partition);
-            let partition = of.map(|it| it.regions.iter().cloned().collect()).unwrap_or_default();
-            let regions = planned(&Known::Unread { reason: why.clone(), partition });
-            let detail = format!("{principal} is entered, but DescribeRegions fails: {why}");
-            (regions, Line::missing(CHECK, detail, "allow what `evidenced iam-policy` prints to the role"))
-        }
+    if let Some(known) = read {
+        let regions = planned(&known);
+        let detail = format!("{principal}, {} region(s)", regions.len());
+        return (regions, Line::ok(CHECK, detail));
     }
+    let why = collected
+        .error
+        .map_or("no list of regions".to_owned(), |error| format!("{}: {}", error.code, error.message));
+    let of = partitions.partition(&account.partition);
+    let partition = of.map(|it| it.regions.iter().cloned().collect()).unwrap_or_default();
+    let regions = planned(&Known::Unread { reason: why.clone(), partition });
+    let detail = format!("{principal} is entered, but DescribeRegions fails: {why}");
+    (regions, Line::missing(CHECK, detail, "allow what `evidenced iam-policy` prints to the role"))
 }
 
 /// What an answer of a region says.

@@ -83,13 +83,11 @@ async fn key(world: &World<'_>, check: &'static str, source: &KeySource, root: O
     let id = *key.public().id();
     let good = Line::ok(check, format!("signs and verifies a test message; key id {id}")).of(name.clone());
     let Some(root) = root else { return good };
-    let refused = match check {
-        "log-key" => of_log(root, &world.loaded.config.signing.origin, &id),
-        _ => {
-            let now = UtcSecond::from_unix(world.time.now());
-            now.and_then(|now| root.evidence_key(&id, Dated::Claimed(now)).err())
-                .map(|error| error.to_string())
-        }
+    let refused = if check == "log-key" {
+        of_log(root, &world.loaded.config.signing.origin, &id)
+    } else {
+        let now = UtcSecond::from_unix(world.time.now());
+        now.and_then(|now| root.evidence_key(&id, Dated::Claimed(now)).err()).map(|error| error.to_string())
     };
     match refused {
         None => good,

@@ -198,12 +198,11 @@ fn ask(
     request: &mut Request<'_>,
     rows: &mut Vec<Row>,
 ) -> Result<(), (Option<String>, String)> {
-    let talk = match child {
-        Some(talk) => talk,
-        None => {
-            let (talk, _) = Talk::start(setup).map_err(|problems| (None, problems.join("; ")))?;
-            child.insert(talk)
-        }
+    let talk = if let Some(talk) = child {
+        talk
+    } else {
+        let (talk, _) = Talk::start(setup).map_err(|problems| (None, problems.join("; ")))?;
+        child.insert(talk)
     };
     let mut at: Option<String> = None;
     let ended = |at: Option<String>| {

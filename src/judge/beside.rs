@@ -253,7 +253,9 @@ impl Work {
             let mut documents = InFolder(&folder);
             let mut here = Here(&self.checks.built_in);
             let mut assessors: Vec<&mut dyn Assessor> = vec![&mut here];
-            assessors.extend(self.own.as_mut().map(|own| own as &mut dyn Assessor));
+            if let Some(own) = self.own.as_mut() {
+                assessors.push(own);
+            }
             let (population, drawings) = (&mut self.population, &mut self.drawings);
             let onlooker = &mut |evidence: &Evidence, region: &str| {
                 population.add(evidence, region);

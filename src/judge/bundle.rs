@@ -48,7 +48,10 @@ impl BundleFiles {
             let path = path.as_str();
             path.starts_with(POLICIES)
                 || path.starts_with("data/run/")
-                || (path.starts_with("data/") && path.ends_with(".json") && path.matches('/').count() == 1)
+                || path
+                    .strip_prefix("data/")
+                    .and_then(|name| name.strip_suffix(".json"))
+                    .is_some_and(|name| !name.contains('/'))
                 || (findings && path.starts_with(FINDINGS))
         };
         let paths: Vec<BundlePath> = bundle.manifest().files().keys().filter(wanted).cloned().collect();

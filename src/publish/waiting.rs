@@ -383,7 +383,9 @@ mod tests {
         let spool = Waiting::open(folder.path()).unwrap();
         spool.want_token(&id().file_name(), &Digest::of(b"zip")).unwrap();
         let half = [".log-seen.tmp", "sealed/.evidence-prod-20261122T020000Z.zip.tmp", "tokens/.a.want.tmp"];
-        half.iter().for_each(|name| fs::write(folder.path().join(name), b"ha").unwrap());
+        for name in half {
+            fs::write(folder.path().join(name), b"ha").unwrap();
+        }
         drop(spool);
         let spool = Waiting::open(folder.path()).unwrap();
         assert!(half.iter().all(|name| !folder.path().join(name).exists()));

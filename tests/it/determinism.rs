@@ -43,7 +43,7 @@ fn payload(run: &mut Run) -> Vec<(String, Value)> {
     paths
         .into_iter()
         // Tables and pages are for people, and the changes name the other run.
-        .filter(|path| path.ends_with(".json") && path != "data/changes.json")
+        .filter(|path| path.strip_suffix(".json").is_some_and(|name| name != "data/changes"))
         .map(|path| {
             let mut value = run.json(&path);
             // The configuration names the port of the simulated AWS and is compared as it is: it is one estate.

@@ -3,6 +3,8 @@
 //! Findings that the bag holds are taken as they are; else they are made from its documents, under its configuration.
 //! ROWS is how many one page holds. Writes the pages below OUT and prints their paths.
 
+#![expect(clippy::disallowed_methods, reason = "reads and writes whole files of the tests")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs;
@@ -73,17 +75,16 @@ fn assessed(bag: &Path, facts: &Facts) -> Result<(Assessment, Drawings), Box<dyn
     for cell in &facts.cells {
         let (account, region, item) = (text(cell, "account"), text(cell, "region"), text(cell, "item"));
         let evidence = accounts.entry(account.clone()).or_insert_with(|| Evidence::new(&account));
-        match cell.get("file").and_then(Value::as_str) {
-            Some(file) => evidence.document(&region, &item, &fs::read(bag.join(file))?)?,
-            None => {
-                let status = match text(cell, "status").as_str() {
-                    "not-offered" => Status::NotOffered,
-                    "region-disabled" => Status::RegionDisabled,
-                    "excluded" => Status::Excluded,
-                    _ => Status::Denied,
-                };
-                evidence.gap(&region, &item, status, &text(cell, "reason"));
-            }
+        if let Some(file) = cell.get("file").and_then(Value::as_str) {
+            evidence.document(&region, &item, &fs::read(bag.join(file))?)?;
+        } else {
+            let status = match text(cell, "status").as_str() {
+                "not-offered" => Status::NotOffered,
+                "region-disabled" => Status::RegionDisabled,
+                "excluded" => Status::Excluded,
+                _ => Status::Denied,
+            };
+            evidence.gap(&region, &item, status, &text(cell, "reason"));
         }
         places.insert((account, region));
     }

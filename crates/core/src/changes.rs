@@ -117,10 +117,10 @@ fn clipped(all: &[Value]) -> Value {
 /// Resources of `these` rows that none of `those` is about, with their verdicts.
 fn resources(these: &BTreeMap<Key<'_>, &Assessed>, those: &BTreeMap<Key<'_>, &Assessed>) -> Vec<Value> {
     type Resource<'a> = (&'a str, &'a str, &'a str);
-    let named = |key: &Key<'_>| key.3.is_some();
     fn resource<'a>(key: &Key<'a>) -> Resource<'a> {
         (key.0, key.1, key.3.unwrap_or_default())
     }
+    let named = |key: &Key<'_>| key.3.is_some();
     let known: BTreeSet<Resource<'_>> = those.keys().filter(|key| named(key)).map(resource).collect();
     let mut found: BTreeMap<Resource<'_>, BTreeMap<&'static str, Vec<&str>>> = BTreeMap::new();
     for (key, assessed) in these.iter().filter(|(key, _)| named(key) && !known.contains(&resource(key))) {

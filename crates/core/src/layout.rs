@@ -146,7 +146,7 @@ pub fn draft(
     ];
     let policies_digest = judged.map(|judged| policies_digest(&judged.policies));
     let collector_value = collector.value(&config_digest, policies_digest.as_deref());
-    made.extend(run_files(config, snapshot, &id, collector, collector_value));
+    made.extend(run_files(config, snapshot, &id, collector, &collector_value));
     if let Some(judged) = judged {
         judged.add_to(&mut made)?;
     }
@@ -183,7 +183,7 @@ fn run_files(
     snapshot: &Snapshot,
     id: &BagId,
     collector: &Collector,
-    collector_value: Value,
+    collector_value: &Value,
 ) -> Vec<(String, Vec<u8>)> {
     let accounts = snapshot.plan.accounts.iter().filter(|account| account.reason.is_none()).count();
     let mut run = json!({
