@@ -168,9 +168,8 @@ mod tests {
     fn page(decisions: &[(&str, &str)], more: &str) -> Reply {
         let mut members = String::new();
         for (action, decision) in decisions {
-            let member =
-                format!("<EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision>");
-            members += &format!("<member>{member}</member>");
+            members.extend(["<member><EvalActionName>", action, "</EvalActionName><EvalDecision>", decision]);
+            members.push_str("</EvalDecision></member>");
         }
         Reply::ok(&format!(
             "<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult>{more}<EvaluationResults>{members}\
