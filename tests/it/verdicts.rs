@@ -235,7 +235,7 @@ fn a_policy_that_takes_all_memory_is_a_row_and_the_others_are_judged() {
     let mut run = estate.collect();
     assert_eq!(run.code, 0, "{}", run.stderr());
     let csv = String::from_utf8(run.read("data/findings.csv")).unwrap();
-    assert!(csv.lines().any(|line| line.contains(",calm,") && line.contains("fail")), "{csv}");
+    assert!(csv.lines().any(|line| line.contains("\"calm\"") && line.contains("\"fail\"")), "{csv}");
     assert!(csv.contains("the policy ended its process"), "{csv}");
     assert!(csv.lines().any(|line| line.contains("sg_no_ssh_from_internet")), "{csv}");
 }

@@ -652,9 +652,14 @@ fn bags_of_parts_that_lie_are_refused() {
 
 #[test]
 fn a_part_with_files_that_belong_into_the_root_is_refused() {
-    for stray in
-        ["data/run.json", "data/findings/222233334444/eu-west-1.json", "data/raw/x", "data/evidence/x"]
-    {
+    for stray in [
+        "data/run.json",
+        "data/checks.json",
+        "data/policies/a.rego",
+        "data/findings/x",
+        "data/raw/x",
+        "data/evidence/x",
+    ] {
         let (check, message) = lied(|divided| {
             divided.parts[1].insert(stray.into(), b"{}\n".to_vec());
             divided.lies.push((1, "accounts", json!([SECOND])));

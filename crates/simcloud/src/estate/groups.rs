@@ -185,8 +185,14 @@ impl Estate<'_> {
         }
         for n in 0..self.shape_groups() {
             let mut rules = self.shape_rules(n);
-            if Self::shape_of(n) != "no-rules" {
-                rules.push(everywhere());
+            match Self::shape_of(n) {
+                "no-rules" => {}
+                // What it lets out can only be known from the list.
+                "ssh-prefix-list-office" => {
+                    let out = Peer::Prefixes(self.prefix_list_id(0));
+                    rules.push(rule(true, "tcp", Some((443, 443)), out));
+                }
+                _ => rules.push(everywhere()),
             }
             groups.push(Group {
                 id: self.shape_group_id(n),
@@ -256,7 +262,10 @@ impl Estate<'_> {
             ],
             "ssh-public24" => vec![tcp(22, v4("198.51.100.0/24"))],
             "ssh-prefix-list-world" => vec![tcp(22, Peer::Prefixes(self.prefix_list_id(1)))],
-            "ssh-prefix-list-office" => vec![tcp(22, Peer::Prefixes(self.prefix_list_id(0)))],
+            "ssh-prefix-list-office" => {
+                let office = || Peer::Prefixes(self.prefix_list_id(0));
+                vec![tcp(22, office()), rule(false, "-1", None, office())]
+            }
             "rdp-prefix-list-world6" => vec![tcp(3389, Peer::Prefixes(self.prefix_list_id(2)))],
             "ssh-2000-3" => vec![tcp(22, v6("2000::/3"))],
             "from-peered-group" => {
@@ -391,7 +400,7 @@ fn tier_tag(shape: &str) -> Option<&'static str> {
         "tier-lb" => Some("lb"),
         "tier-app" => Some("App"),
         "tier-db" => Some("database"),
-        "https-any4" => Some("web"),
+        "https-any4" | "ssh-prefix-list-office" => Some("web"),
         _ => None,
     }
 }
