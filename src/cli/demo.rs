@@ -155,7 +155,8 @@ fn next_steps(bundle: &Path, id: &str, public: &Path, fingerprint: Option<&Diges
          \x20 sha256sum -c --strict tagmanifest-sha256.txt && sha256sum -c --strict --quiet manifest-sha256.txt\n\
          \x20 test \"$(find data -type f | wc -l)\" -eq \"$(wc -l < manifest-sha256.txt)\" && echo no file was added\n\
          \nNext:\n\
-         \x20 read data/run.json (what was asked and what came of it) and data/evidence/ (what AWS said)\n\
+         \x20 {program} report {bundle} {anchor}\n\
+         \x20                            the page that people read: verdicts, gaps, networks\n\
          \x20 {program} init --dir DIR   make keys and a configuration for your own accounts\n\
          \x20 {program} iam-policy       what the collector may do there\n",
     )
