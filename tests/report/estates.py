@@ -158,5 +158,5 @@ def findings(bag, rows, accounts=1):
         document = f"data/evidence/{number}/{REGION}/vpc.security-groups.json"
         bag.put(f"data/findings/{number}/{REGION}.json", json.dumps(
             {"schema": "evidenced/findings/v1", "account": number, "region": REGION, "documents": {document: "0" * 64},
-             "rows": listed}))
+             "contents": {"vpc.security-groups.json": "0" * 64}, "rows": listed}))
     return bag
