@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, one table of exit codes.
 
+mod acceptance;
 mod checks;
 mod collect;
 mod config;

@@ -4,6 +4,7 @@
 //! reason, never `ok`. Nothing is written to the store or to the log, and what is tried in the spool is gone again. The
 //! message that the keys sign for a test can be taken for nothing else ([`keys::TEST_MESSAGE`]).
 
+pub(crate) mod acceptance;
 mod access;
 mod keys;
 mod machine;
@@ -112,8 +113,7 @@ struct World<'a> {
     time: Time,
 }
 
-/// Runs every check; their order is always the same.
-pub(crate) async fn examine(path: &Path, loaded: &Loaded, options: &Options) -> Vec<Line> {
+fn world<'a>(loaded: &'a Loaded, options: &Options) -> World<'a> {
     let overrides = Overrides { profile: options.profile.clone(), ..Overrides::default() };
     let settings = collector::aws_settings(loaded, None, overrides);
     let settings = aws::Settings {
@@ -124,7 +124,12 @@ pub(crate) async fn examine(path: &Path, loaded: &Loaded, options: &Options) -> 
         operation_timeout: settings.operation_timeout.min(Duration::from_secs(20)),
         ..settings
     };
-    let world = World { loaded, settings, time: Time::system() };
+    World { loaded, settings, time: Time::system() }
+}
+
+/// Runs every check; their order is always the same.
+pub(crate) async fn examine(path: &Path, loaded: &Loaded, options: &Options) -> Vec<Line> {
+    let world = world(loaded, options);
     let of = &loaded.config.scope;
     let first = Line::ok("configuration", format!("{}: scope {of}", path.display()));
     let (clock, access, bucket, store, keys, stamps, spool) = tokio::join!(

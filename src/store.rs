@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 use crate::aws::{self, AwsError};
 use crate::collector::Loaded;
 
-use s3::S3Store;
+pub(crate) use s3::{S3Error, S3Store};
 use watched::Watched;
 
 /// A store that publishing may use from its own thread.
@@ -109,12 +109,19 @@ pub(crate) async fn open(loaded: &Loaded, settings: &aws::Settings) -> Result<St
         config::Store::Folder(folder) => {
             Ok(Box::new(Watched::new(FolderLogStore::new(loaded.resolve(folder)))))
         }
-        config::Store::S3(s3) => {
-            let client = aws::s3(&self::settings(s3, settings)).await?;
-            let scratch = loaded.resolve(&loaded.config.spool).join("reading");
-            Ok(Box::new(Watched::new(S3Store::new(client, Handle::current(), s3.clone(), scratch))))
-        }
+        config::Store::S3(s3) => Ok(Box::new(Watched::new(open_s3(loaded, settings, s3).await?))),
     }
+}
+
+/// A bucket as a store. Nothing is asked yet.
+pub(crate) async fn open_s3(
+    loaded: &Loaded,
+    settings: &aws::Settings,
+    s3: &config::S3,
+) -> Result<S3Store, AwsError> {
+    let client = aws::s3(&self::settings(s3, settings)).await?;
+    let scratch = loaded.resolve(&loaded.config.spool).join("reading");
+    Ok(S3Store::new(client, Handle::current(), s3.clone(), scratch))
 }
 
 /// How AWS is asked about a bucket.

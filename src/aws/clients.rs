@@ -114,6 +114,11 @@ impl Clients {
         self.regions = Mutex::default();
     }
 
+    /// How an account is entered.
+    pub(super) fn role_in(&self, account: &str) -> Option<&AssumeRole> {
+        self.roles.get(account)?.as_ref()
+    }
+
     /// The configuration of an account's clients, without its region.
     pub(super) fn account(&self, account: &Account) -> Result<SdkConfig, Refusal> {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);

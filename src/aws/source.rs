@@ -220,6 +220,11 @@ impl AwsSource {
         self.principals = Mutex::default();
     }
 
+    /// How an account is entered; none: with the base credentials, or not at all.
+    pub(crate) fn role_in(&self, account: &str) -> Option<AssumeRole> {
+        self.clients.role_in(account).cloned()
+    }
+
     /// Who the base credentials belong to.
     pub(crate) async fn caller(&self) -> Result<Caller, Failure> {
         self.identity(self.clients.base(), "caller").await

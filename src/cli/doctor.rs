@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+use super::acceptance::{self, Form};
 use super::exit::{Failed, NO_ACCESS, USAGE};
 use super::print;
 use crate::collector::{CollectError, Loaded};
@@ -25,7 +26,17 @@ Each check ends as one of:
 The keys sign a fixed message that says that it is a test, and can be taken for nothing else; each
 timestamp authority dates its digest. Nothing is written to the store or to the log.
 
-Exit codes: 0 nothing is missing; 2 the configuration is broken; 6 something is missing.";
+With --acceptance, a real account is tried once for what no emulator can prove: see the list in
+docs/OPERATIONS.md. Each check says what was done, expected and observed, and ends as one of:
+  pass          exactly the expected was observed
+  fail          something else was, or nothing; the line below says what to do
+  not-possible  it cannot be tried from here; the line below has the command that shows it
+
+It writes two or three small probes and its report below acceptance/ of the store, which keeps them
+as long as its lock says, and tries to overwrite and to delete the probes; nothing else is touched.
+
+Exit codes: 0 nothing is missing, nothing failed; 2 the configuration is broken; 6 something is
+missing or failed.";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -38,6 +49,12 @@ pub(super) struct Arguments {
     /// Resolve and connect to the endpoint of every service in every region, and name those that cannot be reached.
     #[arg(long)]
     network: bool,
+    /// Try what only a real account can prove, by probes in the store, with the role of the daemon.
+    #[arg(long, conflicts_with = "network")]
+    acceptance: bool,
+    /// Write the report of --acceptance to a new file: text, or JSON where the name ends in .json.
+    #[arg(long, value_name = "FILE", requires = "acceptance")]
+    save: Option<PathBuf>,
     /// Print the checks as JSON.
     #[arg(long)]
     json: bool,
@@ -54,6 +71,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failed> {
         Err(error) => return Err(error.into()),
     };
     let options = Options { profile: arguments.profile.clone(), network: arguments.network };
+    if arguments.acceptance {
+        let form = if arguments.json { Form::Json } else { Form::Text };
+        return acceptance::run(&arguments.config, &loaded, &options, form, arguments.save.as_deref());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let lines = runtime.block_on(doctor::examine(&arguments.config, &loaded, &options));
     // What still blocks was reported as such.

@@ -16,9 +16,13 @@ use super::print;
 use crate::collector::Loaded;
 
 /// Where objects are created in a store, and where some are replaced: BUNDLE.md, store layout.
-const WRITTEN: [&str; 6] = ["bundles/*", "lease/*", "log/*", "periods/*", "status/*", "trust/*"];
+const WRITTEN: [&str; 7] =
+    ["acceptance/*", "bundles/*", "lease/*", "log/*", "periods/*", "status/*", "trust/*"];
 /// Those of them that carry a lock.
-const LOCKED: [&str; 6] = ["bundles/*", "lease/*", "log/checkpoints/*", "log/tile/*", "periods/*", "trust/*"];
+const LOCKED: [&str; 7] =
+    ["acceptance/*", "bundles/*", "lease/*", "log/checkpoints/*", "log/tile/*", "periods/*", "trust/*"];
+/// Of those, the probes of `doctor --acceptance`, whose lock is looked at.
+const PROBES: [&str; 1] = ["acceptance/*"];
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -135,6 +139,7 @@ fn bucket(partition: &str, s3: &S3) -> Vec<Value> {
         allow("EvidenceObjects", json!(["s3:GetObject", "s3:PutObject"]), below(&WRITTEN), None),
         allow("EvidenceKeys", json!("s3:ListBucket"), json!(arn), listed),
         allow("EvidenceBucket", json!(asked), json!(arn), None),
+        allow("LockOfProbes", json!("s3:GetObjectRetention"), below(&PROBES), None),
     ];
     if let Some(lock) = s3.lock {
         let mode = match lock.mode {
@@ -256,7 +261,12 @@ mod tests {
         ));
         let statements = store(&config);
         let objects = find(&statements, "EvidenceObjects");
-        assert_eq!(objects["Resource"][0], "arn:aws:s3:::evidence/v1/bundles/*");
+        assert_eq!(objects["Resource"][1], "arn:aws:s3:::evidence/v1/bundles/*");
+        let probes = find(&statements, "LockOfProbes");
+        assert_eq!(
+            (&probes["Action"], &probes["Resource"]),
+            (&json!("s3:GetObjectRetention"), &json!(["arn:aws:s3:::evidence/v1/acceptance/*"]))
+        );
         let retention = find(&statements, "EvidenceRetention");
         assert_eq!(retention["Condition"]["StringEquals"]["s3:object-lock-mode"], "COMPLIANCE");
         assert!(!retention["Resource"].to_string().contains("status/"));
@@ -303,7 +313,7 @@ mod tests {
             of(&format!("{TOP}[store]\nurl = \"s3://evidence\"\n{SIGNING}evidence_key = \"file:k.pem\"\n"));
         let statements = store(&config);
         assert!(find(&statements, "EvidenceKeys").get("Condition").is_none());
-        assert_eq!(find(&statements, "EvidenceObjects")["Resource"][0], "arn:aws:s3:::evidence/bundles/*");
+        assert_eq!(find(&statements, "EvidenceObjects")["Resource"][1], "arn:aws:s3:::evidence/bundles/*");
         assert!(!statements.iter().any(|statement| statement["Sid"] == "EvidenceRetention"));
     }
 }

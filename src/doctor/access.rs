@@ -85,7 +85,7 @@ pub(super) async fn check(world: &World<'_>, with_network: bool) -> Vec<Line> {
     lines
 }
 
-async fn identity(world: &World<'_>, lines: &mut Vec<Line>) -> Option<(AwsSource, Caller)> {
+pub(super) async fn identity(world: &World<'_>, lines: &mut Vec<Line>) -> Option<(AwsSource, Caller)> {
     const CHECK: &str = "identity";
     let source = match AwsSource::new(world.settings.clone()).await {
         Ok(source) => source,
@@ -113,7 +113,7 @@ async fn identity(world: &World<'_>, lines: &mut Vec<Line>) -> Option<(AwsSource
 }
 
 /// The accounts of a run. Where the organisation cannot be read, those that the configuration names.
-async fn targets(world: &World<'_>, source: &mut AwsSource) -> (Vec<Target>, Vec<Line>) {
+pub(super) async fn targets(world: &World<'_>, source: &mut AwsSource) -> (Vec<Target>, Vec<Line>) {
     const CHECK: &str = "organization";
     let organization = world.loaded.config.aws.organization.is_some();
     match collector::find_targets(world.loaded, source).await {
@@ -430,7 +430,7 @@ fn policies_of(principal: &str, account: &Account, configured: Option<&str>) -> 
     resource.starts_with("user/").then(|| principal.to_owned())
 }
 
-fn said(failure: &Failure) -> String {
+pub(super) fn said(failure: &Failure) -> String {
     format!("{}: {}", failure.code, failure.message)
 }
 

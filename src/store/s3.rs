@@ -64,13 +64,15 @@ pub(crate) struct S3Error {
     /// The server's code, or ours.
     pub(crate) code: String,
     message: String,
-    status: Option<u16>,
+    /// Of the answer, where there was one.
+    pub(crate) status: Option<u16>,
     /// Whether waiting may help: throttled, no answer, a fault of the server.
     pub(crate) passing: bool,
 }
 
 impl S3Error {
-    fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
+    /// What a call ended with.
+    pub(crate) fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
     where
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
@@ -98,12 +100,18 @@ impl S3Store {
         Self { client, runtime, settings, scratch }
     }
 
-    fn key(&self, key: &str) -> String {
+    /// What asks the bucket.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The whole key of a key of the store.
+    pub(crate) fn key(&self, key: &str) -> String {
         prefixed(&self.settings, key)
     }
 
     /// What every PUT carries.
-    fn put(&self, key: &str, sha256: &Digest) -> Result<PutObjectFluentBuilder, S3Error> {
+    pub(crate) fn put(&self, key: &str, sha256: &Digest) -> Result<PutObjectFluentBuilder, S3Error> {
         let S3 { bucket, expected_owner, kms_key_id, lock, .. } = &self.settings;
         let mut put = self
             .client

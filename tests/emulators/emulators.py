@@ -70,6 +70,27 @@ def ministack():
             yield Server("ministack", address, process, TESTING)
 
 
+STRICT_ACCOUNT = "111122223333"
+
+
+@contextlib.contextmanager
+def strict_ministack(cert, key):
+    """ministack that judges every request by signature and policies (ministack_server.py), over TLS and plain HTTP.
+
+    `TESTING` are the keys of the root user; a key id of twelve digits is the root user of that account.
+    """
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="ministack-") as home:
+        env = TESTING | {"AUTH": "true", "GATEWAY_PORT": str(port), "HOME": home, "PERSIST_STATE": "0",
+                         "MINISTACK_ACCOUNT_ID": STRICT_ACCOUNT, "LOG_LEVEL": "WARNING"}
+        command = [sys.executable, str(HERE / "ministack_server.py"), "--port", str(port), "--cert", str(cert),
+                   "--key", str(key)]
+        with started("ministack", command, env, cwd=home) as (process, words):
+            # Plain HTTP is on the same port, and needs no authority.
+            answering("ministack", process, words, f"http://127.0.0.1:{port}/_ministack/health")
+            yield Server("ministack", f"https://127.0.0.1:{port}", process, TESTING)
+
+
 @contextlib.contextmanager
 def simcloud(*arguments):
     """The simulated AWS of this workspace; `arguments` as its `--help` says."""
