@@ -197,7 +197,11 @@ pub(crate) struct Publisher {
 }
 
 /// What is known of the collector beside its configuration.
-pub(crate) fn collector(trusted: Option<&Trusted>, time: &Time) -> Result<Collector, PublishError> {
+fn collector(
+    evidence: &dyn Signer,
+    trusted: Option<&Trusted>,
+    time: &Time,
+) -> Result<Collector, PublishError> {
     let image = std::env::var(IMAGE_VARIABLE).ok().filter(|text| !text.is_empty());
     let image = image
         .map(|text| {
@@ -207,6 +211,7 @@ pub(crate) fn collector(trusted: Option<&Trusted>, time: &Time) -> Result<Collec
         .transpose()?;
     Ok(Collector {
         version: time.collector_version().to_owned(),
+        key: Some(*evidence.public().id()),
         image,
         trust_root: trusted.map(Trusted::in_force),
         fence: None,
@@ -257,7 +262,7 @@ impl Publisher {
         let ca_bundle = config.aws.ca_bundle.as_deref().map(|path| loaded.resolve(path));
         let connector = aws::connector(ca_bundle, &urls)?;
         Ok(Self {
-            collector: collector(trusted.as_ref(), &time)?,
+            collector: collector(&*evidence, trusted.as_ref(), &time)?,
             scope,
             evidence,
             log,

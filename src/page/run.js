@@ -5,6 +5,7 @@
 const GLOBAL = "global";
 const EVIDENCE = "data/evidence/";
 const RUN = "data/run.json";
+const POLICIES = "data/policies/";
 /** Status words: whether they are a gap, and whether a document belongs to them. */
 const STATUSES = {
   complete: { gap: false, document: "required" },
@@ -227,14 +228,14 @@ function errorLine(error) {
   return text || JSON.stringify(error);
 }
 
-/** Step 10, in this order: documents, identity, coverage, files, status. */
-function checkRun({ id, documents }, passed) {
+/** Step 10, in this order: documents, identity, policies, coverage, files, status. */
+function checkRun({ id, key, documents }, passed) {
   const config = members(documents.json("data/config.json"), "data/config.json", { "scope?": isText, "schedule?": isText });
   const catalogue = members(documents.json("data/catalogue.json"), "data/catalogue.json", { items: Array.isArray });
   const plan = members(documents.json("data/plan.json"), "data/plan.json", { accounts: Array.isArray });
   const run = members(documents.json(RUN), RUN, {
     slot: isText, status: isText, trigger: isText, schedule: isText, collected: isObject, scope: isObject,
-    "reason?": isText, "totals?": isObject, "cells?": Array.isArray, "cellFiles?": Array.isArray,
+    "evidenceKeyId?": isText, "collector?": isObject, "reason?": isText, "totals?": isObject, "cells?": Array.isArray, "cellFiles?": Array.isArray,
   });
   const collected = members(run.collected, RUN, { start: isText, end: isText });
   const scope = members(run.scope, RUN, { accounts: isCount, name: isText, regions: isCount });
@@ -250,6 +251,7 @@ function checkRun({ id, documents }, passed) {
     ["trigger", run.trigger, id.kind],
     ["schedule", run.schedule, config.schedule ?? run.schedule],
     ["scope of config.json", config.scope ?? id.scope, id.scope],
+    ["evidenceKeyId", run.evidenceKeyId ?? key.id, key.id],
   ];
   for (const [what, found, expected] of same) {
     if (found !== expected) throw refuseRun("run-identity", `${what} is ${found}, expected ${expected}`);
@@ -259,6 +261,7 @@ function checkRun({ id, documents }, passed) {
     throw refuseRun("run-identity", `collected from ${collected.start} to ${collected.end}`);
   }
   passed("run-identity", `slot ${run.slot}, ${run.trigger}`);
+  passed("run-policies", `${checkPolicies(run, documents.manifest)} files`);
 
   const matrix = new Matrix(plan.accounts, catalogue.items);
   if (scope.accounts !== matrix.plannedAccounts() || scope.regions !== matrix.plannedRegions()) {
@@ -298,6 +301,25 @@ function checkRun({ id, documents }, passed) {
   checkTotals(run.totals, tally);
   passed("run-status", status);
   return { ...run, collected, scope, ...tally, planned };
+}
+
+/** The digest of the policies is that of their lines in the manifest; a run that states none has none. */
+function checkPolicies(run, manifest) {
+  const refuse = (what) => new Refused("run-policies", what, RUN);
+  const lines = [...manifest].filter(([path]) => path.startsWith(POLICIES)).map(([path, digest]) => `${digest}  ${path}\n`);
+  const { policiesDigest } = run.collector ? members(run.collector, RUN, { "policiesDigest?": isObject }) : {};
+  if (!policiesDigest) {
+    if (lines.length > 0) throw refuse(`collector.policiesDigest is absent, and ${POLICIES} has ${lines.length} files`);
+    return 0;
+  }
+  const { sha256: stated } = members(policiesDigest, RUN, { sha256: isText });
+  const hash = new Sha256();
+  hash.update(new TextEncoder().encode(lines.join("")));
+  const found = hex(hash.digest());
+  if (stated !== found) {
+    throw refuse(`collector.policiesDigest is ${stated}, the ${lines.length} files under ${POLICIES} have ${found}`);
+  }
+  return lines.length;
 }
 
 function checkCoverage(id, run, matrix, tally) {

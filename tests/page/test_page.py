@@ -463,6 +463,20 @@ def failed_but_complete(data):
     return forge.rerun({**data, path: document}, cells=rows)
 
 
+def judged(data, text="package a\n"):
+    """A run with a policy and the digest of one, which is `text` where nothing else is said."""
+    digest = hashlib.sha256(b"package a\n").hexdigest()
+    stated = hashlib.sha256(f"{digest}  data/policies/a.rego\n".encode()).hexdigest()
+    made = forge.rerun(data, evidenceKeyId=maker.EVIDENCE.id, collector={"version": "0.1.0", "policiesDigest": {"sha256": stated}})
+    return {**made, "data/policies/a.rego": text.encode()}
+
+
+def test_a_run_that_names_its_signer_and_its_policies_is_genuine(verifier):
+    verifier.key("evidence", forge.EVIDENCE_PEM)
+    sheet = verifier.zip(FIRST, forge.signed(IDS[0], judged(forge.payload_of(0)), SLOT))
+    assert (sheet["result"], sheet["checks"]["run-policies"]) == ("genuine", "pass")
+
+
 def member_twice(data):
     return {**data, "data/run.json": data["data/run.json"].replace(b'"status":"complete","trigger"', b'"status":"partial","status":"complete","trigger"')}
 
@@ -475,6 +489,10 @@ def member_twice(data):
     (lambda data: forge.rerun(data, slot="2026-10-02T02:00:00Z"), "run-identity"),
     (lambda data: forge.rerun(data, scope={"accounts": 2, "name": "demo", "regions": 1}), "run-identity"),
     (lambda data: forge.rerun(data, trigger="manual"), "run-identity"),
+    (lambda data: forge.rerun(data, evidenceKeyId=maker.LOG.id), "run-identity"),
+    (lambda data: judged(data, "package weaker\n"), "run-policies"),
+    (lambda data: {**judged(data), "data/policies/lib/b.rego": b"package b\n"}, "run-policies"),
+    (lambda data: {**data, "data/policies/a.rego": b"package a\n"}, "run-policies"),
     (lambda data: {**data, "data/evidence/111122223333/eu-central-1/zzz.json": b"{}\n"}, "run-files"),
     (lambda data: {**data, "data/plan.json": b"not json\n"}, "run-documents"),
     (lambda data: {**data, "data/plan.json": b"[" * 100_000}, "run-documents"),

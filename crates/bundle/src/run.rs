@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, VerifyError, printable};
+use crate::digest::{Digest, KeyId};
 use crate::id::{BagId, Kind};
 use crate::manifest::Manifest;
 use crate::path::BundlePath;
@@ -33,6 +34,7 @@ const CATALOGUE: &str = "data/catalogue.json";
 const PLAN: &str = "data/plan.json";
 const RUN: &str = "data/run.json";
 const RUN_PARTS: &str = "data/run/";
+const POLICIES: &str = "data/policies/";
 pub(crate) const EVIDENCE: &str = "data/evidence/";
 
 /// What became of a cell: the table of `docs/EVIDENCE.md`.
@@ -200,7 +202,7 @@ pub struct RunSummary {
     pub accepted_gaps: Vec<Gap>,
 }
 
-/// Step 10, in this order: documents, identity, coverage, files, status. `passed` hears of each check.
+/// Step 10, in this order: documents, identity, policies, coverage, files, status. `passed` hears of each check.
 pub(crate) fn check(
     payload: &mut Payload<'_>,
     passed: &mut dyn FnMut(Check, String),
@@ -212,7 +214,11 @@ pub(crate) fn check(
     passed(Check::RunDocuments, String::new());
 
     let identity = identity(payload.id, &config, &run)?;
+    signer(&payload.info.key_id, &run)?;
     passed(Check::RunIdentity, format!("slot {}, trigger {}", run.slot, run.trigger));
+
+    let policies = policies(payload.manifest, &run)?;
+    passed(Check::RunPolicies, format!("{policies} files"));
 
     let matrix = Matrix::new(plan, catalogue)?;
     counts(&run.scope, &matrix)?;
@@ -309,6 +315,48 @@ fn identity(
     match (start, end) {
         (Some(start), Some(end)) if start <= end => Ok((start, end)),
         _ => Err(refuse(format!("collected from {:?} to {:?}", run.collected.start, run.collected.end))),
+    }
+}
+
+/// A run that names its key names the one that signed it, which `bag-info.txt` was held against.
+fn signer(signer: &KeyId, run: &RunDocument) -> Result<(), VerifyError> {
+    match run.evidence_key_id.as_deref() {
+        Some(named) if named != signer.to_string() => {
+            let detail = format!("evidenceKeyId is {named:?}, the bag is signed by {signer}");
+            Err(VerifyError::in_file(Check::RunIdentity, RUN, detail))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The digest of the policies is that of their lines in the manifest; how many they are. A run that states none has
+/// none.
+fn policies(manifest: &Manifest, run: &RunDocument) -> Result<usize, VerifyError> {
+    let refuse = |detail: String| VerifyError::in_file(Check::RunPolicies, RUN, detail);
+    let lines: Vec<String> = manifest
+        .files()
+        .iter()
+        .filter(|(path, _)| path.as_str().starts_with(POLICIES))
+        .map(|(path, digest)| format!("{digest}  {path}\n"))
+        .collect();
+    let stated = run.collector.as_ref().and_then(|collector| collector.policies_digest.as_ref());
+    match stated {
+        None if lines.is_empty() => Ok(0),
+        None => {
+            Err(refuse(format!("collector.policiesDigest is absent, and {POLICIES} has {}", lines.len())))
+        }
+        Some(stated) => {
+            let found = Digest::of(lines.concat().as_bytes()).to_string();
+            if stated.sha256 == found {
+                return Ok(lines.len());
+            }
+            let detail = format!(
+                "collector.policiesDigest is {:?}, the {} files under {POLICIES} have {found}",
+                stated.sha256,
+                lines.len()
+            );
+            Err(refuse(detail))
+        }
     }
 }
 

@@ -9,9 +9,9 @@ mod missed;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use evidenced_bundle::digest::Digest;
+use evidenced_bundle::digest::{Digest, KeyId};
 use evidenced_bundle::{BagId, BundlePath, Content, Draft, Scope, UtcSecond};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::assessment::ReadError;
 use crate::config::{Config, TrustRootInForce, effective};
@@ -49,6 +49,8 @@ pub enum LayoutError {
 pub struct Collector {
     /// Its version.
     pub version: String,
+    /// The key that signs its bags, which `run.json` names.
+    pub key: Option<KeyId>,
     /// The digest of its container image, where that is known.
     pub image: Option<Digest>,
     /// The trust root in force, where one is configured.
@@ -84,6 +86,7 @@ impl Collector {
     pub fn new(version: impl Into<String>) -> Self {
         Self {
             version: version.into(),
+            key: None,
             image: None,
             trust_root: None,
             fence: None,
@@ -106,6 +109,11 @@ impl Collector {
             members.insert("imageDigest".to_owned(), json!({ "sha256": image.to_string() }));
         }
         value
+    }
+
+    /// `evidenceKeyId` in `run.json`, where the key is known.
+    fn name_key(&self, run: &mut Map<String, Value>) {
+        run.extend(self.key.map(|key| ("evidenceKeyId".to_owned(), json!(key.to_string()))));
     }
 }
 
@@ -213,6 +221,7 @@ fn run_files(
         ("cellFiles", json!(names))
     };
     if let Some(members) = run.as_object_mut() {
+        collector.name_key(members);
         if let Some(Original { id, sha256 }) = &collector.supplements {
             let original = json!({ "id": id.to_string(), "sha256": sha256.to_string() });
             members.insert("supplements".to_owned(), original);

@@ -93,6 +93,8 @@ pub(super) struct PlanRegion {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RunDocument {
+    pub(super) evidence_key_id: Option<String>,
+    pub(super) collector: Option<CollectorDocument>,
     pub(super) slot: String,
     pub(super) status: String,
     pub(super) trigger: String,
@@ -103,6 +105,17 @@ pub(super) struct RunDocument {
     pub(super) totals: Option<Totals>,
     pub(super) cells: Option<Vec<Row>>,
     pub(super) cell_files: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CollectorDocument {
+    pub(super) policies_digest: Option<Sha256>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Sha256 {
+    pub(super) sha256: String,
 }
 
 #[derive(Deserialize)]

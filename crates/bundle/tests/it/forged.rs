@@ -370,6 +370,35 @@ const LIES: &[(&str, Check, Change)] = &[
     ("a configuration of another scope", Check::RunIdentity, |run| run.config["scope"] = json!("test")),
     ("more regions than the plan", Check::RunIdentity, |run| run.run["scope"]["regions"] = json!(17)),
     ("more accounts than the plan", Check::RunIdentity, |run| run.run["scope"]["accounts"] = json!(2)),
+    ("another key than the signer", Check::RunIdentity, |run| {
+        run.run["evidenceKeyId"] = json!(key(2).public().id().to_string());
+    }),
+    ("the signer in capitals", Check::RunIdentity, |run| {
+        run.run["evidenceKeyId"] = json!(key(1).public().id().to_string().to_uppercase());
+    }),
+    ("the digest of other policies", Check::RunPolicies, |run| {
+        run.policies();
+        run.run["collector"]["policiesDigest"]["sha256"] = json!(Digest::of(b"").to_string());
+    }),
+    ("a policy that changed", Check::RunPolicies, |run| {
+        run.policies();
+        run.more.insert("data/policies/a.rego".into(), b"package weaker\n".to_vec());
+    }),
+    ("a policy that was added", Check::RunPolicies, |run| {
+        run.policies();
+        run.more.insert("data/policies/lib/b.rego".into(), b"package more\n".to_vec());
+    }),
+    ("a policy that is gone", Check::RunPolicies, |run| {
+        run.policies();
+        run.more.remove("data/policies/a.rego");
+    }),
+    ("policies and no digest of them", Check::RunPolicies, |run| {
+        run.policies();
+        run.run.as_object_mut().unwrap().remove("collector");
+    }),
+    ("a digest of policies that is no text", Check::RunDocuments, |run| {
+        run.run["collector"] = json!({"version": "0.1.0", "policiesDigest": {"sha256": 7}});
+    }),
     ("collected backwards", Check::RunIdentity, |run| {
         run.run["collected"]["end"] = json!("2026-11-22T01:00:00Z");
     }),
@@ -401,6 +430,19 @@ impl Run {
         );
         row.remove("file");
         row.remove("sha256");
+    }
+
+    /// Adds policies, and the digest of what `sha256sum` prints of them.
+    fn policies(&mut self) {
+        let mut listing = String::new();
+        for (path, text) in
+            [("data/policies/a.rego", "package a\n"), ("data/policies/lib/a.rego", "package b\n")]
+        {
+            listing += &format!("{}  {path}\n", Digest::of(text.as_bytes()));
+            self.more.insert(path.into(), text.into());
+        }
+        let digest = Digest::of(listing.as_bytes()).to_string();
+        self.run["collector"] = json!({"version": "0.1.0", "policiesDigest": {"sha256": digest}});
     }
 
     /// Moves the rows into one file an account.
@@ -455,6 +497,14 @@ fn a_document_of_the_run_that_is_missing_is_refused() {
 
 fn genuine(run: &Run) -> evidenced_bundle::VerifiedBundle {
     verify(zip(&run.signed()).bytes()).unwrap()
+}
+
+#[test]
+fn a_run_that_names_its_signer_and_its_policies_is_genuine() {
+    let mut run = Run::complete();
+    run.policies();
+    run.run["evidenceKeyId"] = json!(key(1).public().id().to_string());
+    genuine(&run);
 }
 
 #[test]

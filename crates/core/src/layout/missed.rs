@@ -57,10 +57,11 @@ pub fn draft_missed(
         "cells": [],
     });
     let mut run = run;
-    if let Some(bucket) = collector.bucket.as_ref().filter(|bucket| !bucket.accepted.is_empty())
-        && let Some(members) = run.as_object_mut()
-    {
-        members.insert("acceptedBucket".to_owned(), json!(bucket.accepted));
+    if let Some(members) = run.as_object_mut() {
+        collector.name_key(members);
+        if let Some(bucket) = collector.bucket.as_ref().filter(|bucket| !bucket.accepted.is_empty()) {
+            members.insert("acceptedBucket".to_owned(), json!(bucket.accepted));
+        }
     }
     let mut files = BTreeMap::new();
     for (path, bytes) in [

@@ -119,7 +119,7 @@ fn run_facts(facts: &Facts) -> RunFacts {
         status: run("/status"),
         accounts: run("/scope/accounts"),
         regions: run("/scope/regions"),
-        key: at(&facts.config, "/signing/evidence_key_id"),
+        key: run("/evidenceKeyId"),
         trust_root: root.map(|root| (at(root, "/version"), at(root, "/sha256"))),
         origin: at(&facts.config, "/signing/origin"),
         version: run("/collector/version"),
