@@ -21,7 +21,9 @@ const SOON: i64 = 30;
 /// Things to do that an owner's line shows.
 const SHOWN: usize = 3;
 /// Who acts where nobody is named.
-const NOBODY: &str = "nobody is named";
+const NOBODY: &str = "No owner is named";
+/// Criteria beyond which the counts are not told apart.
+const COLUMNS: usize = 4;
 
 /// The answer in words.
 #[derive(Debug, Serialize)]
@@ -31,6 +33,8 @@ pub(super) struct Answer {
     because: String,
     beside: Vec<String>,
     counts: Counts,
+    /// The same by criterion. A check that bears on two is counted in both.
+    criteria: Vec<(String, Counts)>,
     actors: Vec<Actor>,
 }
 
@@ -38,6 +42,8 @@ pub(super) struct Answer {
 #[derive(Debug, Default, Serialize)]
 struct Actor {
     owner: String,
+    /// Whether that is a name.
+    named: bool,
     fail: usize,
     unknown: usize,
     gaps: usize,
@@ -82,6 +88,14 @@ pub(super) fn answer(
         _ => missing.join(", "),
     };
     let mut beside = Vec::new();
+    let open_checks: BTreeSet<&str> = own()
+        .filter(|row| matches!(row.verdict(), "fail" | "unknown"))
+        .map(|row| row.row.check.as_str())
+        .collect();
+    if !open_checks.is_empty() {
+        let checks = number(assessment.checks.len(), "check", "checks");
+        beside.push(format!("{} of {checks} fail somewhere or could not be answered", open_checks.len()));
+    }
     if total.excepted > 0 {
         beside.push(number(total.excepted, "failure is excepted", "failures are excepted"));
     }
@@ -108,8 +122,28 @@ pub(super) fn answer(
         because,
         beside,
         counts: total,
+        criteria: by_criterion(assessment, own()),
         actors: actors(facts, assessment, accounts, coverage, own()),
     }
+}
+
+fn by_criterion<'a>(
+    assessment: &Assessment,
+    rows: impl Iterator<Item = &'a Assessed>,
+) -> Vec<(String, Counts)> {
+    let named = assessment.checks.values().flat_map(|check| &check.criteria);
+    let mut counts: BTreeMap<&str, Counts> =
+        named.map(|criterion| (criterion.as_str(), Counts::default())).collect();
+    if counts.len() > COLUMNS {
+        return Vec::new();
+    }
+    for row in rows {
+        let criteria = assessment.checks.get(&row.row.check).map(|check| check.criteria.as_slice());
+        for criterion in criteria.unwrap_or_default() {
+            counts.entry(criterion).or_default().add(row.verdict());
+        }
+    }
+    counts.into_iter().map(|(criterion, counts)| (criterion.to_owned(), counts)).collect()
 }
 
 /// Who answers for a row: the owner of the account, else of a control that names the check.
@@ -179,6 +213,7 @@ fn actors<'a>(
             actor.more = tasks.len().saturating_sub(SHOWN);
             tasks.truncate(SHOWN);
             actor.first = tasks;
+            actor.named = owner != NOBODY;
             actor.owner = owner;
             actor
         })

@@ -16,7 +16,7 @@ const ROW: usize = 24;
 const HEAD: usize = 30;
 const LANE: usize = 14;
 /// Where lanes begin.
-const LANES: usize = 786;
+const LANES: usize = 676;
 /// Rows beyond which only VPCs with a connection have their own.
 const MOST: usize = 300;
 
@@ -107,15 +107,15 @@ struct Sheet {
 impl Sheet {
     fn account(&mut self, account: &str, name: &str) {
         self.y += 6;
-        self.canvas.text("b", 10, self.y + 16, 420, if name.is_empty() { account } else { name });
-        self.canvas.text("ms", 440, self.y + 16, 200, if name.is_empty() { "" } else { account });
+        self.canvas.text("b", 10, self.y + 16, 260, if name.is_empty() { account } else { name });
+        self.canvas.text("ms", 280, self.y + 16, 200, if name.is_empty() { "" } else { account });
         self.y += ROW;
         self.canvas.path("r", &format!("M10 {}H{}", self.y, LANES - 20));
     }
 
     fn note(&mut self, region: &str, class: &str, words: &str) {
-        self.canvas.text("s", 10, self.y + 16, 104, region);
-        self.canvas.text(class, 118, self.y + 16, LANES - 150, words);
+        self.canvas.text("s", 10, self.y + 16, 90, region);
+        self.canvas.text(class, 104, self.y + 16, LANES - 140, words);
         self.y += ROW;
     }
 
@@ -128,18 +128,18 @@ impl Sheet {
 
     fn vpc(&mut self, region: &str, vpc: &Vpc) {
         let y = self.y + 16;
-        self.canvas.text("s", 10, y, 104, region);
-        self.canvas.text("", 118, y, 196, vpc.name.as_deref().unwrap_or(&vpc.id));
+        self.canvas.text("s", 10, y, 90, region);
+        self.canvas.text("", 104, y, 172, vpc.name.as_deref().unwrap_or(&vpc.id));
         let more = vpc.cidrs.len().saturating_sub(1);
         let first = vpc.cidrs.first().map_or("", String::as_str);
         let cidrs = if more == 0 { first.to_owned() } else { format!("{first} +{more}") };
-        self.canvas.text("m", 320, y, 150, &cidrs);
+        self.canvas.text("m", 280, y, 116, &cidrs);
         let (class, internet) = match &vpc.internet {
             Ok(ids) if ids.is_empty() => ("s", "none"),
             Ok(_) => ("", "gateway"),
             Err(_) => ("u", "unknown"),
         };
-        self.canvas.text(class, 478, y, 66, internet);
+        self.canvas.text(class, 398, y, 54, internet);
         let tiers = vpc.subnets.as_ref().map(|subnets| {
             let of = |tier: Tier| subnets.iter().filter(|subnet| subnet.tier == tier).count();
             let unknown = of(Tier::Unknown);
@@ -147,8 +147,8 @@ impl Sheet {
             format!("{} / {} / {}{rest}", of(Tier::Public), of(Tier::Private), of(Tier::Data))
         });
         match tiers {
-            Ok(counts) => self.canvas.text("", 548, y, 120, &counts),
-            Err(_) => self.canvas.text("u", 548, y, 120, "unknown"),
+            Ok(counts) => self.canvas.text("", 454, y, 120, &counts),
+            Err(_) => self.canvas.text("u", 454, y, 120, "unknown"),
         }
         let (mark, words) = flow_words(vpc);
         let short = match mark {
@@ -158,7 +158,7 @@ impl Sheet {
             _ if words.ends_with("none") => "none",
             _ => "failing",
         };
-        self.canvas.text(mark, 680, y, 80, short);
+        self.canvas.text(mark, 582, y, 76, short);
         self.rows.insert(vpc.id.clone(), self.y + ROW / 2);
         self.y += ROW;
     }
@@ -176,8 +176,8 @@ impl Sheet {
             self.account("Outside this evidence", "");
         }
         for (vpc, place) in strangers {
-            self.canvas.text("m", 118, self.y + 16, 190, vpc);
-            self.canvas.text("s", 320, self.y + 16, 420, &place);
+            self.canvas.text("m", 104, self.y + 16, 172, vpc);
+            self.canvas.text("s", 280, self.y + 16, 370, &place);
             self.rows.insert(vpc.to_owned(), self.y + ROW / 2);
             self.y += ROW;
         }
@@ -188,9 +188,9 @@ impl Sheet {
             let others: Vec<String> =
                 transit.others.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
             let others = if others.is_empty() { String::new() } else { format!(", {}", others.join(", ")) };
-            self.canvas.text("m", 118, self.y + 16, 190, &transit.id);
+            self.canvas.text("m", 104, self.y + 16, 172, &transit.id);
             let words = format!("of {}: {} VPCs{others}", transit.owner, transit.vpcs.len());
-            self.canvas.text("s", 320, self.y + 16, 420, &words);
+            self.canvas.text("s", 280, self.y + 16, 370, &words);
             self.rows.insert(transit.id.clone(), self.y + ROW / 2);
             self.y += ROW;
         }
@@ -231,11 +231,11 @@ impl Sheet {
         let wide = LANES + ends.len().max(7) * LANE + 10;
         for (x, label) in [
             (10, "Region"),
-            (118, "VPC"),
-            (320, "Addresses"),
-            (478, "Internet"),
-            (548, "Public/private/data"),
-            (680, "Flow logs"),
+            (104, "VPC"),
+            (280, "Addresses"),
+            (398, "Internet"),
+            (454, "Public/private/data"),
+            (582, "Flow logs"),
             (LANES - 6, "Connections"),
         ] {
             self.canvas.text("h", x, 18, 150, label);

@@ -155,6 +155,14 @@ fn page_name(account: &str) -> String {
     format!("report/{account}.html")
 }
 
+/// An instant for people: `2026-11-22 02:00:00 UTC`. Another text stays as it is.
+fn when(instant: &str) -> String {
+    match instant.strip_suffix('Z').and_then(|it| it.split_once('T')) {
+        Some((day, time)) => format!("{day} {time} UTC"),
+        None => instant.to_owned(),
+    }
+}
+
 fn environment() -> Result<Environment<'static>, ReportError> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
@@ -166,6 +174,8 @@ fn environment() -> Result<Environment<'static>, ReportError> {
         }
         _ => escape_formatter(out, state, value),
     });
+    environment.add_filter("digits", |count: usize| digits(count));
+    environment.add_filter("when", |instant: String| when(&instant));
     for (name, source) in TEMPLATES {
         environment.add_template(name, source)?;
     }

@@ -67,6 +67,25 @@ if (tools) {
   tools.addEventListener("submit", (event) => { event.preventDefault(); filter(); });
   tools.hidden = false;
 }
+const every = document.querySelector("#every");
+if (every) {
+  every.addEventListener("click", () => {
+    const open = every.getAttribute("aria-pressed") !== "true";
+    all(".check").forEach((check) => { check.open = open; });
+    every.setAttribute("aria-pressed", open);
+    every.textContent = open ? "Fold every check" : "Unfold every check";
+  });
+}
+// A link to a check is a wish to read it.
+const reveal = () => {
+  const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+  if (target && target.matches("details")) {
+    target.open = true;
+    target.scrollIntoView();
+  }
+};
+addEventListener("hashchange", reveal);
+reveal();
 addEventListener("beforeprint", () => all("details:not([open])").forEach((it) => { it.open = true; it.dataset.closed = ""; }));
 addEventListener("afterprint", () => all("details[data-closed]").forEach((it) => { it.open = false; delete it.dataset.closed; }));
 document.body.dataset.ready = "yes";

@@ -16,6 +16,8 @@ pub(super) const ORDER: [&str; 5] = ["fail", "unknown", "excepted", "pass", "not
 
 /// Pointers that a row shows; its findings file has all.
 const POINTERS: usize = 4;
+/// Rows that need somebody up to which their checks are unfolded: beyond, the page begins as a register of checks.
+const UNFOLDED: usize = 60;
 
 /// Rows by verdict.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -103,6 +105,7 @@ pub(super) struct CheckBlock {
     sha256: String,
     counts: Counts,
     worst: &'static str,
+    open: bool,
     /// What every row expects that does not say otherwise.
     expected: String,
     groups: Vec<Group>,
@@ -241,6 +244,8 @@ pub(super) fn blocks(
     let of = |id: &str| by_check.get(id).map(Vec::as_slice).unwrap_or_default();
     let named: BTreeSet<&str> =
         assessment.checks.values().flat_map(|check| &check.criteria).map(String::as_str).collect();
+    let all = Counts::of(by_check.values().flatten().copied());
+    let unfolded = all.fail + all.unknown + all.excepted <= UNFOLDED;
     let block = |Criterion { id, words }: Criterion| {
         let mut checks = Vec::new();
         let mut also = Vec::new();
@@ -252,7 +257,9 @@ pub(super) fn blocks(
                 counts.add(row.verdict());
             }
             if check.criteria.first() == Some(&id) {
-                checks.push(check_block(check, own, accounts, rows));
+                let mut made = check_block(check, own, accounts, rows);
+                made.open = unfolded && matches!(made.worst, "fail" | "unknown");
+                checks.push(made);
             } else {
                 let (id, title) = (check.id.clone(), check.title.clone());
                 also.push(Elsewhere { id, title, worst: here.worst() });
@@ -322,6 +329,7 @@ fn check_block(
         version: check.version,
         sha256: check.sha256.clone(),
         worst: counts.worst(),
+        open: false,
         counts,
         expected,
         groups,
@@ -363,10 +371,12 @@ fn group(
             continue;
         };
         let expected = row.row.expected.as_ref().map(shown).filter(|it| it != usual).unwrap_or_default();
+        let observed = row.row.observed.as_ref().map(shown);
         let line = RowLine {
             resource: resource.clone(),
             reason: reason.to_owned(),
-            observed: row.row.observed.as_ref().map(shown).unwrap_or_default(),
+            // What the reason says already is not said again.
+            observed: observed.filter(|it| !reason.contains(it.as_str())).unwrap_or_default(),
             expected,
             exception: row.exception.clone().unwrap_or_default(),
             evidence,
