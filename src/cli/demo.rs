@@ -142,20 +142,20 @@ fn prepare(dir: &Path, endpoint: &str, external_id: &str) -> Result<Pinned, Fail
 fn next_steps(bundle: &Path, id: &str, public: &Path, fingerprint: Option<&Digest>, dir: &Path) -> String {
     let program = std::env::args().next().unwrap_or_else(|| "evidenced".to_owned());
     let (bundle, public, dir) = (bundle.display(), public.display(), dir.display());
-    let anchor = match fingerprint {
-        Some(pinned) => format!("--trust {dir}/{} --root-fingerprint {pinned} --undated", init::TRUST),
-        None => format!("--key {public}"),
+    let (anchor, undated) = match fingerprint {
+        Some(pinned) => (format!("--trust {dir}/{} --root-fingerprint {pinned}", init::TRUST), " --undated"),
+        None => (format!("--key {public}"), ""),
     };
     format!(
         "\nVerify it yourself:\n\
-         \x20 {program} verify {bundle} {anchor}\n\
+         \x20 {program} verify {bundle} {anchor}{undated}\n\
          or with openssl and sha256sum only:\n\
          \x20 KEY=$(realpath {public}); unzip -q {bundle} -d {dir}/unpacked && cd {dir}/unpacked/{id}\n\
          \x20 openssl pkeyutl -verify -pubin -inkey \"$KEY\" -rawin -in tagmanifest-sha256.txt -sigfile tagmanifest-sha256.txt.sig\n\
          \x20 sha256sum -c --strict tagmanifest-sha256.txt && sha256sum -c --strict --quiet manifest-sha256.txt\n\
          \x20 test \"$(find data -type f | wc -l)\" -eq \"$(wc -l < manifest-sha256.txt)\" && echo no file was added\n\
          \nNext:\n\
-         \x20 {program} report {bundle} {anchor}\n\
+         \x20 {program} report {bundle} -c {dir}/evidenced.toml\n\
          \x20                            the page that people read: verdicts, gaps, networks\n\
          \x20 {program} init --dir DIR   make keys and a configuration for your own accounts\n\
          \x20 {program} iam-policy       what the collector may do there\n",

@@ -3,14 +3,11 @@
 //! The present checks, or those of a folder, under a profile and parameters; or the exact input of one check, for
 //! another engine. Nothing is written: the verdicts in the bundle stay what they are.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use evidenced_bundle::command::{CommandError, read_keys};
 use evidenced_bundle::report::Verdict;
-use evidenced_bundle::{
-    Anchor, Demand, Limits, Sidecars, Undated, UntrustedBundle, VerifiedBundle, VerifyError, verify_bundle,
-};
+use evidenced_bundle::{VerifiedBundle, VerifyError};
 use evidenced_core::assessment::{Assessment, CheckRecord};
 use evidenced_core::config;
 use evidenced_core::judging;
@@ -18,6 +15,7 @@ use evidenced_core::policy::{Engine, Policies};
 use serde_json::{Value, json};
 
 use super::exit::{FINDINGS, Failed, NOT_GENUINE};
+use super::genuine::Believed;
 use super::judged::{self, FailOn};
 use super::print;
 use crate::collector::read_text;
@@ -32,7 +30,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "BUNDLE")]
     bundle: PathBuf,
     #[command(flatten)]
-    trusting: Trusting,
+    believed: Believed,
     /// Policies of this folder instead of the built-in ones: <id>.rego.
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
@@ -56,61 +54,6 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// What a bundle is verified with.
-#[derive(Debug, Args)]
-pub(super) struct Trusting {
-    /// Trust root that you trust: its folder, or a file root-v<n>.dsse.json in it.
-    #[arg(long, value_name = "DIR", conflicts_with = "key", required_unless_present = "key")]
-    pub(super) trust: Option<PathBuf>,
-    /// SHA-256 of the first statement of the trust root, as the organisation published it.
-    #[arg(long, value_name = "HEX", requires = "trust")]
-    pub(super) root_fingerprint: Option<String>,
-    #[arg(skip)]
-    pub(super) trust_version: u32,
-    /// Public key that you trust, got by another way than the bundle; may be repeated.
-    #[arg(long, value_name = "FILE")]
-    pub(super) key: Vec<PathBuf>,
-    /// Take a bundle without any timestamp.
-    #[arg(long, requires = "trust")]
-    pub(super) undated: bool,
-}
-
-impl Trusting {
-    /// Verifies a bundle, and opens it.
-    pub(super) fn open(&self, path: &Path) -> Result<VerifiedBundle, Failed> {
-        let anchor = match &self.trust {
-            Some(root) => {
-                let fingerprint = self.root_fingerprint.as_deref();
-                Anchor::read_root(root, fingerprint, self.trust_version, &mut Vec::new())
-                    .map_err(CommandError::from)?
-            }
-            None => Anchor::Keys(read_keys(&self.key)?),
-        };
-        let undated = if self.undated { Undated::Accepted } else { Undated::Refused };
-        let demand = Demand { undated, ..Demand::default() };
-        let limits = Limits::default();
-        let shown = path.display();
-        let unreadable = |error: std::io::Error| {
-            Failed::usage(format!("{shown} cannot be opened: {error}"), "name a bundle, ID.zip")
-        };
-        let bundle = UntrustedBundle::open_path(path, &limits).map_err(unreadable)?;
-        let sidecars =
-            if path.is_dir() { Sidecars::default() } else { Sidecars::beside(path).map_err(unreadable)? };
-        match verify_bundle(bundle, &sidecars, &anchor, &demand, &mut |_, _| {}) {
-            Ok(verified) => Ok(verified.bundle),
-            Err(error) => {
-                let code = if matches!(error, VerifyError::Refused { .. }) {
-                    NOT_GENUINE
-                } else {
-                    Verdict::CouldNotTell.exit_code()
-                };
-                Err(Failed::new(code, error)
-                    .hint("nothing was judged: `evidenced verify` says what is wrong with the bundle"))
-            }
-        }
-    }
-}
-
 impl From<BundleError> for Failed {
     fn from(error: BundleError) -> Self {
         let code = match &error {
@@ -122,7 +65,7 @@ impl From<BundleError> for Failed {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failed> {
-    let mut bundle = arguments.trusting.open(&arguments.bundle)?;
+    let mut bundle = arguments.believed.judge()?.open(&arguments.bundle)?.bundle;
     let files = BundleFiles::read(&mut bundle, false)?;
     let policies = arguments.compile(&files)?;
     if let Some(check) = &arguments.print_input {

@@ -1,17 +1,20 @@
-//! A bundle that is read only after it was verified: for the commands that show what is in one.
+//! A bundle that is read only after it was verified: for the commands that show what is in one, or judge it.
 //!
-//! Refused: what is not genuine (exit code 5), what cannot be told (2), and a bundle whose parts are not all there:
-//! what is in them would silently be missing from the output.
+//! Whom to believe is said in one way by all of them: `--key`, or `--trust` with its fingerprint, or else the trust root
+//! of the configuration; standard error says which it was, and how far the proof reaches. Refused: what is not genuine
+//! (exit code 5), what cannot be told (2), and a bundle whose parts are not all there: what is in them would silently be
+//! missing from the output.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use evidenced_bundle::check::Check;
+use evidenced_bundle::check::{Check, printable};
 use evidenced_bundle::command::{CommandError, read_keys};
 use evidenced_bundle::{
-    Anchor, BundlePath, Demand, Limits, Sidecars, Undated, UntrustedBundle, VerifiedBundle, VerifyError,
-    verify_bundle,
+    Anchor, BundlePath, Demand, Limits, Sidecars, Undated, UntrustedBundle, Verified, VerifiedBundle,
+    VerifyError, verify_bundle,
 };
 use evidenced_core::assessment::findings_path;
 use serde_json::Value;
@@ -42,6 +45,8 @@ pub(super) struct Believed {
 pub(super) struct Judge {
     anchor: Anchor,
     demand: Demand,
+    /// Where it comes from, for people.
+    named: String,
 }
 
 impl Believed {
@@ -49,15 +54,19 @@ impl Believed {
     pub(super) fn judge(&self) -> Result<Judge, Failed> {
         // Who signed is what counts here; `evidenced verify` says when.
         let demand = Demand { undated: Undated::Accepted, ..Demand::default() };
-        let anchor = if !self.key.is_empty() {
-            Anchor::Keys(read_keys(&self.key)?)
+        let (anchor, named) = if !self.key.is_empty() {
+            let shown: Vec<String> = self.key.iter().map(|path| path.display().to_string()).collect();
+            (Anchor::Keys(read_keys(&self.key)?), format!("key {}", shown.join(", ")))
         } else if let Some(path) = &self.trust {
             let fingerprint = self.root_fingerprint.as_deref();
-            Anchor::read_root(path, fingerprint, 0, &mut Vec::new()).map_err(CommandError::from)?
+            let anchor =
+                Anchor::read_root(path, fingerprint, 0, &mut Vec::new()).map_err(CommandError::from)?;
+            (anchor, format!("trust root {}", path.display()))
         } else {
-            self.configured()?
+            let named = format!("the trust root that {} names", self.config.display());
+            (self.configured()?, named)
         };
-        Ok(Judge { anchor, demand })
+        Ok(Judge { anchor, demand, named })
     }
 
     fn configured(&self) -> Result<Anchor, Failed> {
@@ -77,7 +86,12 @@ impl Believed {
 }
 
 impl Judge {
-    /// Verifies a bundle.
+    /// What was believed already.
+    pub(super) fn new(anchor: Anchor, demand: Demand) -> Self {
+        Self { anchor, demand, named: String::new() }
+    }
+
+    /// Verifies a bundle, says on standard error what it was verified with, and opens it.
     pub(super) fn open(&self, path: &Path) -> Result<Genuine, Failed> {
         let shown = path.display();
         let unreadable = |error: std::io::Error| {
@@ -88,27 +102,52 @@ impl Judge {
         let bundle = UntrustedBundle::open_path(path, &limits).map_err(unreadable)?;
         let sidecars =
             if path.is_dir() { Sidecars::default() } else { Sidecars::beside(path).map_err(unreadable)? };
-        let verified = verify_bundle(bundle, &sidecars, &self.anchor, &self.demand, &mut |_, _| {});
-        let bundle = verified.map(|verified| verified.bundle).map_err(|error| {
-            let (code, word) = match &error {
-                VerifyError::Refused { .. } => (NOT_GENUINE, "NOT GENUINE"),
-                VerifyError::Missing { .. } | VerifyError::Unreadable { .. } => (USAGE, "could not tell"),
-            };
-            Failed::new(code, format!("{shown}: {word}: {error}"))
-                .hint("`evidenced verify` shows each check; nothing that it says is shown here")
-        })?;
+        let verified = self.verify(bundle, &sidecars, &shown.to_string())?;
+        // A closed standard error takes nothing away from the result.
+        writeln!(std::io::stderr(), "{}", self.told(&verified)).unwrap_or_default();
+        let bundle = verified.bundle;
         if let Some(part) = bundle.parts().absent.first() {
             let message = format!("{shown}: {} is not beside it", part.part.file_name());
             return Err(Failed::usage(message, "bring the parts: `evidenced download` fetches them too"));
         }
         Ok(Genuine { path: path.to_owned(), bundle })
     }
+
+    /// Verifies what was opened, wherever it lies.
+    pub(super) fn verify(
+        &self,
+        bundle: UntrustedBundle<'_>,
+        sidecars: &Sidecars,
+        shown: &str,
+    ) -> Result<Verified, Failed> {
+        verify_bundle(bundle, sidecars, &self.anchor, &self.demand, &mut |_, _| {}).map_err(|error| {
+            let (code, word) = match &error {
+                VerifyError::Refused { .. } => (NOT_GENUINE, "NOT GENUINE"),
+                VerifyError::Missing { .. } | VerifyError::Unreadable { .. } => (USAGE, "could not tell"),
+            };
+            Failed::new(code, format!("{shown}: {word}: {error}"))
+                .hint("`evidenced verify` shows each check; nothing that it says is shown here")
+        })
+    }
+
+    /// One line: the bundle, how far the proof reaches, and who was believed.
+    fn told(&self, verified: &Verified) -> String {
+        let by = match (&self.anchor, &verified.attested) {
+            (Anchor::Root(root), Some(attested)) => {
+                let when = attested.dated.map_or("undated".to_owned(), |at| format!("dated {at}"));
+                format!("{when}, logged; believed: {}, version {}", self.named, root.version())
+            }
+            _ => format!("date and log not looked at; believed: {}", self.named),
+        };
+        let bundle = &verified.bundle;
+        printable(&format!("{}: genuine, signed by {}, {by}", bundle.id(), bundle.key_id()))
+    }
 }
 
 /// A bundle that was verified.
 pub(super) struct Genuine {
     path: PathBuf,
-    bundle: VerifiedBundle,
+    pub(super) bundle: VerifiedBundle,
 }
 
 impl Genuine {

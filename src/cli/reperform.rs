@@ -4,46 +4,131 @@
 //! compared is since when the log has an exception: that is told by the bundles before.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io;
+use std::path::Path;
 
 use evidenced_bundle::check::printable;
+use evidenced_bundle::command::{CommandError, Options, is_shelf, read_keys};
+use evidenced_bundle::parts::PartsOn;
 use evidenced_bundle::report::Verdict;
+use evidenced_bundle::run::RunStatus;
+use evidenced_bundle::trust::Recomputed;
+use evidenced_bundle::{
+    Anchor, BagId, Demand, FolderShelf, PeriodShelf, Shelf, Sidecars, Span, Undated, UntrustedBundle,
+    VerifiedBundle,
+};
 use evidenced_core::assessment::{Assessed, Assessment, FINDINGS};
 use evidenced_core::exceptions::{ExceptionState, Flag};
 use evidenced_core::layout::policies_digest;
 use evidenced_core::policy::ENGINE;
 use serde_json::{Value, json};
 
-use super::evaluate::Trusting;
-use super::exit::Failed;
+use super::exit::{Failed, NOT_GENUINE, USAGE};
+use super::genuine::Judge;
 use super::print;
 use crate::judge::{Apart, BundleError, BundleFiles, Rejudged, Setup, rejudge};
 
 /// Differences that are listed before the rest is counted.
 const SHOWN: usize = 50;
 
-/// Re-performs each bundle, prints what was found, and gives the exit code: 0, 5 or 2.
-pub(super) fn reperform(paths: &[PathBuf], trusting: &Trusting, as_json: bool) -> Result<u8, Failed> {
+/// Re-performs each bundle of what was verified, prints what was found, and gives the exit code: 0, 5 or 2.
+pub(super) fn reperform(options: &Options, as_json: bool) -> Result<u8, Failed> {
+    let anchor = match &options.trust {
+        Some(root) => {
+            let fingerprint = options.root_fingerprint.as_deref();
+            Anchor::read_root(root, fingerprint, options.trust_version, &mut Vec::new())
+                .map_err(CommandError::from)?
+        }
+        None => Anchor::Keys(read_keys(&options.keys)?),
+    };
     let mut code = 0;
-    for path in paths {
-        let shown = path.display().to_string();
-        let mut bundle = trusting.open(path)?;
-        let (text, value, one) = match again(&mut bundle) {
-            Ok(found) => (found.text(), found.value(&shown), found.code()),
-            Err(BundleError::Nothing(why)) => {
-                let why = format!("{}: could not be re-performed: {why}", bundle.id());
-                let value = json!({ "path": shown, "reperformed": false, "reason": why });
-                (format!("{why}\n"), value, Verdict::CouldNotTell.exit_code())
-            }
-            Err(error) => return Err(error.into()),
-        };
-        print(if as_json { format!("{value}\n") } else { text }.as_bytes())?;
+    let mut take = |one: u8| {
         code = match (code, one) {
             (2, _) | (_, 2) => 2,
             (one, other) => one.max(other),
         };
+    };
+    for path in &options.paths {
+        if is_shelf(path) {
+            for one in on_shelf(path, &anchor, options, as_json)? {
+                take(one);
+            }
+            continue;
+        }
+        let judge = Judge::new(anchor.clone(), Demand { undated: options.undated, ..Demand::default() });
+        let unreadable = |error: io::Error| Failed::new(USAGE, format!("{}: {error}", path.display()));
+        let bundle = UntrustedBundle::open_path(path, &options.limits).map_err(unreadable)?;
+        let sidecars =
+            if path.is_dir() { Sidecars::default() } else { Sidecars::beside(path).map_err(unreadable)? };
+        let shown = path.display().to_string();
+        take(one(judge.verify(bundle, &sidecars, &shown)?.bundle, &shown, as_json)?);
     }
     Ok(code)
+}
+
+/// The bundles of a store or a period bundle, in the order of their slots, those of the days that were asked for. They
+/// were verified with their log; each is opened once more, and held against its statement. Slots without a run have
+/// nothing that could be re-performed, and say so; so does a zip that a sample leaves out.
+fn on_shelf(path: &Path, anchor: &Anchor, options: &Options, as_json: bool) -> Result<Vec<u8>, Failed> {
+    let name = path.display();
+    let unreadable = |error: io::Error| Failed::new(USAGE, format!("{name}: {error}"));
+    let span = options.period.span()?;
+    let (shelf, span): (Box<dyn Shelf>, Option<Span>) = if path.is_dir() {
+        (Box::new(FolderShelf::new(path).map_err(unreadable)?), span)
+    } else {
+        let shelf = PeriodShelf::open_path(path, &mut |_, _| {})
+            .map_err(|error| Failed::new(NOT_GENUINE, format!("{name}: {error}")))?;
+        let own = *shelf.span();
+        (Box::new(shelf), span.or(Some(own)))
+    };
+    let keys = shelf.list("bundles/").map_err(unreadable)?;
+    let stem = |key: &String| BagId::parse(key.rsplit('/').next()?.strip_suffix(".zip")?);
+    let mut ids: Vec<BagId> = keys.iter().filter_map(stem).collect();
+    ids.retain(|id| span.is_none_or(|span| span.contains(id.slot())));
+    ids.sort_by_key(|id| (id.slot(), id.kind()));
+    ids.dedup();
+    // As in the verification of the log, which said what lacks a date and whether every leaf is there.
+    let demand = Demand { undated: Undated::Accepted, log: Recomputed::MatchesUnrevoked };
+    let judge = Judge::new(anchor.clone(), demand);
+    let mut codes = Vec::new();
+    for id in ids {
+        let key = id.store_key();
+        let shown = format!("{name}: {key}");
+        let Some(zip) = shelf.open(&key).map_err(unreadable)? else {
+            say(&Found::nothing(&shown, &id.to_string(), "its zip is left out here"), as_json)?;
+            continue;
+        };
+        let sidecars = Sidecars::on(&*shelf, &key).map_err(unreadable)?;
+        let bundle = UntrustedBundle::open(zip, &id.file_name(), &options.limits);
+        let bundle = bundle.with_parts(PartsOn::new(&*shelf, &id));
+        let verified = judge.verify(bundle, &sidecars, &shown)?.bundle;
+        if verified.run().status == RunStatus::Missed {
+            say(&Found::nothing(&shown, &id.to_string(), "there was no run"), as_json)?;
+            continue;
+        }
+        codes.push(one(verified, &shown, as_json)?);
+    }
+    if codes.is_empty() {
+        let message = format!("{name}: no bundle of these days holds a run");
+        return Err(Failed::usage(message, "name other days, or a bundle"));
+    }
+    Ok(codes)
+}
+
+/// One bundle, and its exit code.
+fn one(mut bundle: VerifiedBundle, shown: &str, as_json: bool) -> Result<u8, Failed> {
+    match again(&mut bundle) {
+        Ok(found) => say(&(found.text(), found.value(shown), found.code()), as_json),
+        Err(BundleError::Nothing(why)) => {
+            say(&Found::nothing(shown, &bundle.id().to_string(), &why), as_json)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn say((text, value, code): &(String, Value, u8), as_json: bool) -> Result<u8, Failed> {
+    print(if as_json { format!("{value}\n") } else { text.clone() }.as_bytes())?;
+    Ok(*code)
 }
 
 /// What re-performance found.
@@ -58,6 +143,13 @@ struct Found {
 }
 
 impl Found {
+    /// What is said where there is nothing to run: text, value, exit code.
+    fn nothing(shown: &str, id: &str, why: &str) -> (String, Value, u8) {
+        let text = format!("{id}: could not be re-performed: {why}");
+        let value = json!({ "path": shown, "id": id, "reperformed": false, "reason": text });
+        (format!("{text}\n"), value, Verdict::CouldNotTell.exit_code())
+    }
+
     fn code(&self) -> u8 {
         if self.differences.is_empty() { 0 } else { Verdict::NotGenuine.exit_code() }
     }
@@ -99,9 +191,9 @@ impl Found {
     }
 }
 
-fn again(bundle: &mut evidenced_bundle::VerifiedBundle) -> Result<Found, BundleError> {
+fn again(bundle: &mut VerifiedBundle) -> Result<Found, BundleError> {
     let nothing = |why: String| BundleError::Nothing(why);
-    if bundle.run().status == evidenced_bundle::run::RunStatus::Missed {
+    if bundle.run().status == RunStatus::Missed {
         return Err(nothing("there was no run".to_owned()));
     }
     if let Some(part) = bundle.parts().absent.first() {

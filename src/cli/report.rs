@@ -12,12 +12,13 @@ use clap::Args;
 use evidenced_bundle::{BundlePath, VerifiedBundle};
 use evidenced_core::report::REPORT;
 
-use super::evaluate::Trusting;
 use super::exit::{Failed, INTERNAL, NOT_GENUINE};
+use super::genuine::Believed;
 use super::print;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
+  evidenced report evidence-prod-20261122T020000Z.zip
   evidenced report evidence-prod-20261122T020000Z.zip --key evidence.pub.pem
   evidenced report evidence-prod-20261122T020000Z.zip --trust store/trust --root-fingerprint HEX -o october.html";
 
@@ -31,12 +32,12 @@ pub(super) struct Arguments {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
-    trusting: Trusting,
+    believed: Believed,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failed> {
     // 1.
-    let mut bundle = arguments.trusting.open(&arguments.bundle)?;
+    let mut bundle = arguments.believed.judge()?.open(&arguments.bundle)?.bundle;
     // 2.
     let mut pages: Vec<BundlePath> = bundle.manifest().files().keys().cloned().collect();
     let first = pages.iter().find(|path| path.as_str() == REPORT).cloned();

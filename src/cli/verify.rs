@@ -7,7 +7,6 @@ use clap::Args;
 use evidenced_bundle::command::{Format, Options, PeriodOptions, Verifier, verify};
 use evidenced_bundle::{Undated, UtcSecond, Verdict};
 
-use super::evaluate::Trusting;
 use super::exit::Failed;
 use super::reperform::reperform;
 
@@ -54,7 +53,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "trust")]
     expect: Option<PathBuf>,
     /// Then run the bundle's own policies with its own parameters over its evidence, and compare with its findings row
-    /// by row; each difference is named (exit code 5).
+    /// by row; each difference is named (exit code 5). Of a store or a period bundle: each bundle in it, of the days
+    /// that were asked for.
     #[arg(long)]
     reperform: bool,
     /// One JSON object a line for each path, with every check.
@@ -92,14 +92,7 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failed> {
     if !arguments.reperform || matches!(verdict, Verdict::NotGenuine | Verdict::CouldNotTell) {
         return Ok(verdict.exit_code());
     }
-    let trusting = Trusting {
-        trust: options.trust,
-        root_fingerprint: options.root_fingerprint,
-        trust_version: options.trust_version,
-        key: options.keys,
-        undated: options.undated == Undated::Accepted,
-    };
-    let again = reperform(&options.paths, &trusting, arguments.json)?;
+    let again = reperform(&options, arguments.json)?;
     // Not genuine and could not tell outweigh what verification listed.
     Ok(if again == 0 { verdict.exit_code() } else { again })
 }

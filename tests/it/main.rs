@@ -26,6 +26,7 @@ mod paging;
 mod parts;
 mod period;
 mod publish;
+mod report;
 mod service;
 mod story;
 mod supplement;

@@ -185,3 +185,39 @@ fn parts_that_waited_in_the_spool_are_published_before_their_root() {
     assert_eq!(zips(&estate.path("spool/sealed")), [""; 0]);
     assert_eq!(verify(&estate).0, 0);
 }
+
+#[test]
+fn findings_that_lie_in_parts_are_exported_and_judged_again() {
+    let estate = Estate::new(Config { accounts: 3, ..Config::default() }, "");
+    estate.configure("items = [\"vpc.vpcs\", \"vpc.security-groups\"]\n[bundle]\nmax_entries = 14\n");
+    assert_eq!(collect(&estate).status.code(), Some(0));
+    let root = folder(&estate).join(format!("{ID}.zip"));
+    let root = root.to_str().unwrap();
+    let run = |arguments: &[&str]| {
+        let key = ["--key", "keys/evidence.pub.pem"];
+        estate.command().args([arguments, &key].concat()).output().unwrap()
+    };
+    // Nothing of the findings is in the root.
+    let unzipped = shell(&format!("unzip -l {root}"), &folder(&estate));
+    assert!(!text(&unzipped.stdout).contains("data/findings/"), "{}", text(&unzipped.stdout));
+
+    let tables = run(&["export", root, "--format", "csv", "--to", "-"]);
+    let rows = text(&tables.stdout).split("\r\n").filter(|line| !line.is_empty()).count() - 1;
+    let lines = run(&["export", root, "--format", "ocsf", "--to", "-"]);
+    assert_eq!(lines.status.code(), Some(0), "{}", text(&lines.stderr));
+    assert!(rows > 100, "{rows}");
+    assert_eq!(text(&lines.stdout).lines().count(), rows);
+    let results = run(&["export", root, "--format", "oscal", "--to", "-"]);
+    let results: Value = serde_json::from_slice(&results.stdout).unwrap();
+    assert!(results["assessment-results"].is_object());
+    let again = run(&["verify", root, "--reperform"]);
+    assert!(text(&again.stdout).contains(&format!("{rows} rows")), "{}", text(&again.stdout));
+
+    // Without one of them there is no export with fewer rows.
+    std::fs::remove_file(folder(&estate).join(part(2))).unwrap();
+    for arguments in [&["export", root, "--format", "ocsf", "--to", "-"][..], &["evaluate", root]] {
+        let refused = run(arguments);
+        assert_eq!((refused.status.code(), refused.stdout.len()), (Some(2), 0), "{arguments:?}");
+        assert!(text(&refused.stderr).contains(&format!("{} is not beside it", part(2))));
+    }
+}

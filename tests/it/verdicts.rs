@@ -48,7 +48,7 @@ fn failing(run: &mut Run) -> (String, String) {
 }
 
 /// The same bundle with other files, signed by the holder of the key.
-fn sealed_again(estate: &Estate, run: &mut Run, change: impl Fn(&mut BTreeMap<String, Vec<u8>>)) {
+pub(crate) fn sealed_again(estate: &Estate, run: &mut Run, change: impl Fn(&mut BTreeMap<String, Vec<u8>>)) {
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for path in paths(run) {
         let bytes = run.read(&path);

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 pub use arguments::HELP;
-pub use period::PeriodOptions;
+pub use period::{PeriodOptions, is_shelf};
 
 use crate::anchor::{self, Anchor, AnchorError};
 use crate::attest::{Demand, Undated};

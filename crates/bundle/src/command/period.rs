@@ -49,7 +49,7 @@ pub(super) struct Asked {
 
 /// Whether a path is a store or a period bundle. A bundle of a slot that was renamed is still one, and is refused for
 /// its name.
-pub(super) fn is_shelf(path: &Path) -> bool {
+pub fn is_shelf(path: &Path) -> bool {
     if path.is_dir() {
         return path.join("log").is_dir();
     }
@@ -69,6 +69,18 @@ fn first_folder(path: &Path) -> Option<String> {
 }
 
 impl PeriodOptions {
+    /// The days that are asked for, where there are any.
+    pub fn span(&self) -> Result<Option<Span>, CommandError> {
+        let usage = |text: String| CommandError::Usage(text);
+        let span = match (&self.quarter, &self.from, &self.to) {
+            (None, None, None) => None,
+            (Some(quarter), None, None) => Some(Span::quarter(quarter)),
+            (None, Some(from), Some(to)) => Some(Span::days(from, to)),
+            _ => return Err(usage("give --quarter, or both --from and --to".to_owned())),
+        };
+        span.transpose().map_err(|error| usage(error.to_string()))
+    }
+
     /// Reads what the options name.
     pub(super) fn read(&self, paths: &[PathBuf]) -> Result<Asked, CommandError> {
         let usage = |text: String| CommandError::Usage(text);
@@ -78,13 +90,7 @@ impl PeriodOptions {
                         bundle: a folder with log/ in it, or <scope>-<name>.zip";
             return Err(usage(text.to_owned()));
         }
-        let span = match (&self.quarter, &self.from, &self.to) {
-            (None, None, None) => None,
-            (Some(quarter), None, None) => Some(Span::quarter(quarter)),
-            (None, Some(from), Some(to)) => Some(Span::days(from, to)),
-            _ => return Err(usage("give --quarter, or both --from and --to".to_owned())),
-        };
-        let span = span.transpose().map_err(|error| usage(error.to_string()))?;
+        let span = self.span()?;
         if let Some(path) = &self.save_checkpoint {
             if shelves > 1 {
                 return Err(usage("--save-checkpoint is for one log".to_owned()));
