@@ -1,14 +1,16 @@
 # Security groups: what their rules let in and out.
 package lib.groups
 
-answers := data.lib.evidence.calls("vpc.security-groups", "DescribeSecurityGroups")
+answers := data.lib.place_groups.answers
 
-all := data.lib.evidence.entries("vpc.security-groups", "DescribeSecurityGroups", "SecurityGroups")
+all := data.lib.place_groups.all
 
-ids contains group.GroupId if {
-	some call in answers
-	some group in call.value.output.SecurityGroups
-}
+ids := data.lib.place_groups.ids
+
+# Groups whose rules may have the internet at the other end: of the others nothing more is looked at.
+suspects := data.lib.place_groups.suspects
+
+suspects_out := data.lib.place_groups.suspects_out
 
 numbers := {"tcp": {"tcp", "6"}, "udp": {"udp", "17"}}
 
@@ -36,47 +38,6 @@ opens(rule, protocol, port) if {
 
 # Whether the sources of these rules together are the internet.
 from_internet(rules) if data.lib.net.worldwide([cidr | some rule in rules; some cidr in cidrs(rule)])
-
-# Groups whose rules may have the internet at the other end: of the others nothing more is looked at.
-suspects := picked("IpPermissions")
-
-suspects_out := picked("IpPermissionsEgress")
-
-picked(side) := groups if {
-	wanted := naming(side)
-	groups := [{"at": concat("/", [call.at, "output", "SecurityGroups", format_int(number, 10)]), "value": group} |
-		some call in answers
-		some number
-		group := call.value.output.SecurityGroups[number]
-		group.GroupId in wanted
-	]
-}
-
-# Groups with a rule that names a CIDR without which nothing is the internet, or a prefix list.
-naming(side) := (v4 | v6) | lists if {
-	heads := data.lib.net.heads
-	asked := answers
-	v4 := {group.GroupId |
-		some call in asked
-		some group in call.value.output.SecurityGroups
-		some rule in group[side]
-		some range in rule.IpRanges
-		range.CidrIp in heads
-	}
-	v6 := {group.GroupId |
-		some call in asked
-		some group in call.value.output.SecurityGroups
-		some rule in group[side]
-		some range in rule.Ipv6Ranges
-		range.CidrIpv6 in heads
-	}
-	lists := {group.GroupId |
-		some call in asked
-		some group in call.value.output.SecurityGroups
-		some rule in group[side]
-		count(object.get(rule, "PrefixListIds", [])) > 0
-	}
-}
 
 # Findings on groups that let the internet in on some of the ports.
 open(protocol, ports) := [finding |

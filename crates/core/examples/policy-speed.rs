@@ -65,9 +65,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let judged = spent.milliseconds()?;
     let rows: Vec<Assessed> = rows.into_iter().map(|row| Assessed { row, exception: None }).collect();
     let mut assessment = Assessment { checks: CheckRecord::table(&policies), ..Assessment::default() };
-    for (path, sha256) in rows.iter().flat_map(|it| &it.row.evidence).filter_map(|it| {
-        evidence.sha256(&it.document).map(|sha256| (&it.document, sha256))
-    }) {
+    for (path, sha256) in rows
+        .iter()
+        .flat_map(|it| &it.row.evidence)
+        .filter_map(|it| evidence.sha256(&it.document).map(|sha256| (&it.document, sha256)))
+    {
         assessment.documents.insert(path.clone(), sha256.to_owned());
     }
     let file = findings_file(ACCOUNT, REGION, &rows, &assessment);
@@ -106,7 +108,8 @@ fn documents(groups: usize) -> Vec<(&'static str, Vec<u8>)> {
         json!({ "account": ACCOUNT, "region": REGION, "item": item, "calls": [
             { "service": "ec2", "operation": operation, "parameters": {}, "output": output }] })
     };
-    let written = |(item, operation, output)| (item, document(item, operation, output).to_string().into_bytes());
+    let written =
+        |(item, operation, output)| (item, document(item, operation, output).to_string().into_bytes());
     lists.into_iter().map(written).collect()
 }
 

@@ -14,6 +14,7 @@ mod engine;
 mod evidence;
 mod metadata;
 mod parameters;
+mod place;
 mod row;
 mod shipped;
 mod table;
@@ -85,6 +86,7 @@ pub struct Policies {
     pub checks: BTreeMap<String, Policy>,
     support: shipped::Support,
     lists: regorus::Value,
+    placed: Option<engine::Placed>,
     engine: Engine,
     limit: u64,
 }
@@ -177,7 +179,7 @@ impl Policies {
     ) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let lists = engine::lists(&support, &mut problems);
-        let base = engine::base(&support, &mut problems);
+        let (base, placed) = engine::base(&support, &lists, &mut problems);
         let mut checks = BTreeMap::new();
         for text in texts {
             let place = format!("{}.rego", text.id);
@@ -218,7 +220,7 @@ impl Policies {
             return Err(problems);
         }
         let profile = profile.to_owned();
-        Ok(Self { profile, checks, support, lists, engine, limit: STEP_LIMIT })
+        Ok(Self { profile, checks, support, lists, placed, engine, limit: STEP_LIMIT })
     }
 
     /// Only the checks that `keep` wants.

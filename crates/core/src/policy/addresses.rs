@@ -3,7 +3,7 @@
 //! `{family, first, last, next}`: `first` and `last` are inclusive, `next` is the address behind `last` or null at the
 //! end of the space. Host bits are cleared, as AWS does. A text that is no CIDR is not in the table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
 use serde_json::Value;
@@ -95,12 +95,15 @@ fn table(family: u8, width: usize, first: u128, last: u128, end: u128) -> Range 
 
 /// Adds every CIDR that is anywhere in `value`.
 pub(super) fn collect(value: &Value, cidrs: &mut BTreeMap<regorus::Value, regorus::Value>) {
+    let mut seen: HashSet<&str> = HashSet::new();
     let mut pending = vec![value];
     while let Some(value) = pending.pop() {
         match value {
             Value::String(text) => {
-                if text.contains('/')
-                    && text.len() <= 49
+                // The same few CIDRs stand in most rules.
+                if text.len() <= 49
+                    && text.contains('/')
+                    && seen.insert(text)
                     && let Some(range) = range(text)
                 {
                     cidrs.insert(text.as_str().into(), range.value());

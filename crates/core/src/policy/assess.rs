@@ -9,11 +9,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::demand::{Lack, Supply, supply};
+use super::engine::Members;
 use super::evidence::{Evidence, Offered};
 use super::metadata::{Check, CheckScope};
+use super::place::Common;
 use super::row::{Pointer, Row, Verdict};
 use super::{Policies, Policy};
 use crate::item::GLOBAL;
@@ -30,9 +32,10 @@ impl Policies {
     /// run, `2026-11-22T02:00:00Z`.
     pub fn assess(&self, now: &str, evidence: &Evidence, region: &str, offered: &Offered) -> Vec<Row> {
         let mut rows = Vec::new();
+        let mut commons = BTreeMap::new();
         for policy in self.checks.values() {
             if policy.runs_in(region, offered) {
-                rows.extend(self.check(policy, now, evidence, region, offered));
+                rows.extend(self.check(policy, now, evidence, region, offered, &mut commons));
             } else if region == GLOBAL
                 && let Some(what) = policy.not_offered(offered)
             {
@@ -54,38 +57,35 @@ impl Policies {
     ) -> Option<Value> {
         let policy = self.checks.get(id)?;
         let supply = supply(&policy.check, region, evidence, offered);
-        let frame = self.frame(policy, now, evidence, region, &supply);
+        let (frame, _) = self.frame(policy, now, evidence, region, &Common::of(&supply));
         let Value::Object(mut input) = super::engine::json(&frame.into()).ok()? else { return None };
         let documents = supply.documents.iter().map(|(name, it)| (name.clone(), it.value.clone()));
         input.insert("documents".to_owned(), Value::Object(documents.collect()));
         Some(Value::Object(input))
     }
 
-    /// The input without the documents.
+    /// The input without the documents, and whether it has the CIDRs of the documents alone.
     fn frame(
         &self,
         policy: &Policy,
         now: &str,
         evidence: &Evidence,
         region: &str,
-        supply: &Supply<'_>,
-    ) -> BTreeMap<regorus::Value, regorus::Value> {
-        let mut cidrs = BTreeMap::new();
-        let mut prefix_lists = Map::new();
-        super::addresses::collect(&Value::Object(policy.parameters.clone()), &mut cidrs);
-        for document in supply.documents.values() {
-            cidrs.extend(document.cidrs.iter().map(|(text, range)| (text.clone(), range.clone())));
-            prefix_lists.extend(document.prefix_lists.clone());
-        }
-        BTreeMap::from([
+        common: &Common,
+    ) -> (Members, bool) {
+        let mut own = Members::new();
+        super::addresses::collect(&Value::Object(policy.parameters.clone()), &mut own);
+        let (cidrs, alone) = common.with(own);
+        let frame = BTreeMap::from([
             ("account".into(), evidence.account().into()),
             ("region".into(), region.into()),
             ("now".into(), now.into()),
             ("profile".into(), self.profile.as_str().into()),
             ("parameters".into(), Value::Object(policy.parameters.clone()).into()),
-            ("cidrs".into(), cidrs.into()),
-            ("prefix_lists".into(), Value::Object(prefix_lists).into()),
-        ])
+            ("cidrs".into(), cidrs),
+            ("prefix_lists".into(), common.prefix_lists.clone()),
+        ]);
+        (frame, alone)
     }
 
     fn check(
@@ -95,17 +95,20 @@ impl Policies {
         evidence: &Evidence,
         region: &str,
         offered: &Offered,
+        commons: &mut BTreeMap<Vec<String>, Common>,
     ) -> Vec<Row> {
         let check = &policy.check;
         let supply = supply(check, region, evidence, offered);
         if let Some(reason) = &supply.not_applicable {
             return vec![place_row(check, evidence, region, Verdict::NotApplicable, reason.clone())];
         }
-        let mut input = self.frame(policy, now, evidence, region, &supply);
-        let documents: BTreeMap<regorus::Value, regorus::Value> =
-            supply.documents.iter().map(|(name, it)| (name.as_str().into(), it.shared.clone())).collect();
-        input.insert("documents".into(), documents.into());
-        let answered = policy.program.run(self.engine, &self.lists, input.into(), self.limit);
+        let names: Vec<String> = supply.documents.keys().cloned().collect();
+        let common = commons.entry(names).or_insert_with(|| Common::of(&supply));
+        let (mut input, alone) = self.frame(policy, now, evidence, region, common);
+        input.insert("documents".into(), common.documents.clone());
+        let placed = self.placed.as_ref().filter(|_| alone && policy.program.asks_of_the_place());
+        let place = placed.and_then(|placed| common.place(placed, self.limit));
+        let answered = policy.program.run(self.engine, &self.lists, input, place, self.limit);
 
         let mut judge = Judge { check, evidence, region, supply: &supply, rows: Vec::new() };
         let subjects = match answered.subjects.and_then(|value| subjects(&value)) {
@@ -115,7 +118,7 @@ impl Policies {
                 return judge.rows;
             }
         };
-        match answered.findings.and_then(findings) {
+        match answered.findings.and_then(|value| findings(&value)) {
             Ok(findings) => judge.all(&subjects, findings),
             Err(error) => {
                 for subject in &subjects {
@@ -171,13 +174,26 @@ fn place_row(check: &Check, evidence: &Evidence, region: &str, verdict: Verdict,
 }
 
 /// The set of resource ids.
-fn subjects(value: &Value) -> Result<BTreeSet<String>, String> {
-    let entries = value.as_array().ok_or("is not a set")?;
-    if entries.len() > ROWS {
-        return Err(format!("{} resources, more than {ROWS}", entries.len()));
+fn subjects(value: &regorus::Value) -> Result<BTreeSet<String>, String> {
+    match value {
+        regorus::Value::Set(entries) => ids(entries.len(), entries.iter()),
+        regorus::Value::Array(entries) => ids(entries.len(), entries.iter()),
+        _ => Err("is not a set".to_owned()),
     }
-    let texts = entries.iter().map(|entry| entry.as_str().filter(|it| !it.is_empty()).map(str::to_owned));
-    texts.collect::<Option<_>>().ok_or_else(|| "an entry is not the id of a resource".to_owned())
+}
+
+fn ids<'v>(
+    count: usize,
+    entries: impl Iterator<Item = &'v regorus::Value>,
+) -> Result<BTreeSet<String>, String> {
+    if count > ROWS {
+        return Err(format!("{count} resources, more than {ROWS}"));
+    }
+    let text = |entry: &regorus::Value| match entry {
+        regorus::Value::String(text) if !text.is_empty() => Some(text.to_string()),
+        _ => None,
+    };
+    entries.map(text).collect::<Option<_>>().ok_or_else(|| "an entry is not the id of a resource".to_owned())
 }
 
 /// One thing that a policy found.
@@ -191,8 +207,8 @@ struct Finding {
 }
 
 /// Findings by resource, in a fixed order.
-fn findings(value: Value) -> Result<BTreeMap<String, Vec<Finding>>, String> {
-    let Value::Array(entries) = value else { return Err("is not a set".to_owned()) };
+fn findings(value: &regorus::Value) -> Result<BTreeMap<String, Vec<Finding>>, String> {
+    let Value::Array(entries) = super::engine::json(value)? else { return Err("is not a set".to_owned()) };
     let mut found: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
     for entry in entries {
         let (subject, finding) = finding(entry)?;

@@ -132,7 +132,7 @@ impl Evidence {
         let mut cidrs = BTreeMap::new();
         addresses::collect(&value, &mut cidrs);
         let prefix_lists = prefix_lists(&value);
-        let shared = regorus::Value::from(value.clone());
+        let shared = shared(&value, &mut BTreeMap::new());
         let sha256 = Digest::of(bytes).to_string();
         self.digests.insert(path.clone(), sha256);
         let document = Document { path, value, shared, cidrs, prefix_lists };
@@ -184,6 +184,26 @@ impl Evidence {
     pub fn regions(&self) -> BTreeSet<&str> {
         let regions = self.cells.keys().filter_map(|key| Some(key.split_once('/')?.0));
         regions.filter(|region| *region != GLOBAL).collect()
+    }
+}
+
+/// As the engine has it: what `regorus::Value::from` makes, without a copy, and with each name of a member once.
+fn shared<'v>(value: &'v Value, names: &mut BTreeMap<&'v str, regorus::Value>) -> regorus::Value {
+    match value {
+        Value::Null => regorus::Value::Null,
+        Value::Bool(value) => (*value).into(),
+        Value::String(text) => text.as_str().into(),
+        Value::Number(number) => regorus::Value::from(Value::Number(number.clone())),
+        Value::Array(entries) => entries.iter().map(|entry| shared(entry, names)).collect::<Vec<_>>().into(),
+        Value::Object(members) => {
+            let mut object = BTreeMap::new();
+            for (name, member) in members {
+                let member = shared(member, names);
+                let name = names.entry(name).or_insert_with(|| name.as_str().into()).clone();
+                object.insert(name, member);
+            }
+            object.into()
+        }
     }
 }
 

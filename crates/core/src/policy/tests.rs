@@ -9,6 +9,8 @@ use super::*;
 use crate::item::catalogue;
 use crate::snapshot::Status;
 
+mod shortcuts;
+
 const ACCOUNT: &str = "111122223333";
 const REGION: &str = "eu-west-1";
 const NOW: &str = "2026-11-22T02:00:00Z";
