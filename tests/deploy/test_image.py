@@ -162,6 +162,14 @@ def test_the_container_checks_its_own_setting(run):
     assert "panicked" not in run["doctor"]["err"]
 
 
+def test_acceptance_finds_the_user_the_root_and_the_volume_as_the_task_has_them(run):
+    found = {it["check"]: it for it in run["acceptance"]["checks"]}
+    for name in ("user", "read-only-root", "spool", "clock", "write", "read"):
+        assert found[name]["verdict"] == "pass", found[name]
+    assert found["user"]["observed"] == "65532" and found["read-only-root"]["observed"] == "the file system is read-only"
+    assert run["acceptance"]["imageDigest"] == run["digest"]
+
+
 def test_the_service_runs_as_nobody_without_capabilities(run):
     process = run["process"]
     assert set(process["Uid"].split()) == set(process["Gid"].split()) == {"65532"}
