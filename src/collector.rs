@@ -34,7 +34,7 @@ use crate::clock::Time;
 use crate::judge::{Beside, Checks, ChecksError, Done, State};
 use crate::phase::Phase;
 use crate::preflight::{self, ClockError, SpaceError};
-use crate::publish::{CaughtUp, EstateRules, PublishError, Published, Publisher};
+use crate::publish::{CaughtUp, EstateRules, PublishError, Published, Publisher, Settled};
 use crate::store::{self, Leash};
 
 pub(crate) use bucket::{BucketRules, ask as ask_bucket, is_good as is_bucket_good};
@@ -178,6 +178,8 @@ pub(crate) struct Overrides {
     pub(crate) fill: Option<Fill>,
     /// Takes down what is settled on the way, also when the run itself then fails.
     pub(crate) ledger: Ledger,
+    /// What the process knows of its store.
+    pub(crate) settled: Settled,
 }
 
 /// What a supplement fills.
@@ -248,10 +250,10 @@ pub(crate) async fn collect(
     let key = id.store_key();
     let (fence, rules, time) = (overrides.fence, overrides.bucket, overrides.time.clone());
     let (estate, leash, ledger) = (overrides.estate, overrides.leash.clone(), overrides.ledger.clone());
-    let refused = overrides.refused;
+    let (refused, settled) = (overrides.refused, overrides.settled.clone());
     let fill = overrides.fill.clone();
     let settings = aws_settings(loaded, Some(&id), overrides);
-    let mut publisher = Publisher::open(loaded, &settings, time.clone()).await?.on(leash);
+    let mut publisher = Publisher::open(loaded, &settings, time.clone()).await?.on(leash).knowing(settled);
     publisher.under(fence);
     publisher.supplementing(fill.as_ref().map(|fill| fill.original.clone()));
     let only = fill.map(|fill| fill.cells);
@@ -443,8 +445,9 @@ pub(crate) async fn collect(
 pub(crate) async fn drain(loaded: &Loaded, until: i64, overrides: Overrides) -> Result<(), CollectError> {
     let (rules, estate, time) = (overrides.bucket, overrides.estate, overrides.time.clone());
     let (leash, ledger) = (overrides.leash.clone(), overrides.ledger.clone());
+    let settled = overrides.settled.clone();
     let settings = aws_settings(loaded, None, overrides);
-    let mut publisher = Publisher::open(loaded, &settings, time).await?.on(leash);
+    let mut publisher = Publisher::open(loaded, &settings, time).await?.on(leash).knowing(settled);
     let caller = preflight::knock(&settings).await?;
     publisher.on_behalf_of(caller.as_ref().ok().map(|caller| caller.account.as_str()), estate);
     if let Some(asked) = bucket::ask(loaded, &settings, caller).await? {

@@ -32,7 +32,7 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use crate::clock::Time;
 use crate::collector::{BucketRules, CollectError, Loaded, Overrides};
 use crate::preflight;
-use crate::publish::{self, EstateRules, PublishError};
+use crate::publish::{self, EstateRules, PublishError, Settled};
 use crate::store::Leash;
 
 use begin::{Begun, begin};
@@ -144,6 +144,8 @@ struct Service {
     /// The second of the last extra run, and whether another one waits for the next second.
     last_extra: i64,
     extra_waits: bool,
+    /// What need not be listed again.
+    settled: Settled,
     /// When what waits in the spool is tried again without a run, and how often that failed.
     drain: (Instant, u32),
     /// Whether what a start before left in the store was looked for: a spool may be empty, or lost, and a sidecar missing.
@@ -200,6 +202,7 @@ pub(crate) async fn serve(loaded: Loaded, options: Options) -> Result<(), Servic
         abandoned: None,
         last_extra: i64::MIN,
         extra_waits: false,
+        settled: Settled::default(),
         drain: (Instant::now(), 0),
         looked_for: false,
         signals,

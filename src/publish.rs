@@ -10,6 +10,7 @@
 //! Refused: a store that is older than what was seen, another history, another scope.
 
 mod before;
+mod settled;
 mod tsa;
 mod waiting;
 
@@ -46,6 +47,8 @@ use crate::signer::{self, Key, SignerError};
 use crate::store::{self, Leash, Leashed, Store};
 use crate::trust_root::{TrustRootError, Trusted};
 
+pub(crate) use settled::Settled;
+use settled::{Extent, Look};
 use tsa::Answer;
 pub(crate) use tsa::TimestampClient;
 use waiting::Waiting;
@@ -189,6 +192,7 @@ pub(crate) struct Publisher {
     trusted: Option<Trusted>,
     store: Store,
     spool: Waiting,
+    settled: Settled,
     authorities: TimestampClient,
     time: Time,
     /// Accounts that are sure to be collected, and whether the store must be theirs.
@@ -269,6 +273,7 @@ impl Publisher {
             trusted,
             store: store::open(loaded, settings).await?,
             spool: Waiting::open(&loaded.resolve(&config.spool))?,
+            settled: Settled::default(),
             authorities: TimestampClient::new(urls, connector, known),
             own: estate::own_accounts(&config, None),
             estate: EstateRules::default(),
@@ -293,6 +298,12 @@ impl Publisher {
         self
     }
 
+    /// What the process knows of the store from before.
+    pub(crate) fn knowing(mut self, settled: Settled) -> Self {
+        self.settled = settled;
+        self
+    }
+
     /// The lease under which the next bundle is collected goes into it.
     pub(crate) fn under(&mut self, fence: Option<u64>) {
         self.collector.fence = fence;
@@ -313,9 +324,14 @@ impl Publisher {
         (self.own, self.estate) = (estate::own_accounts(&self.config, caller), rules);
     }
 
+    /// The bundles of the store that may not be settled, or all.
+    fn look(&self) -> Result<Look, PublishError> {
+        Ok(self.settled.look(&*self.store, Instant::now())?)
+    }
+
     /// Refuses a store of another scope, of another estate, or under another key. Nothing is written.
-    pub(crate) fn examine(&self) -> Result<(), PublishError> {
-        self.check_scope(&self.store.list("bundles/")?)?;
+    fn examine(&self, look: &Look) -> Result<(), PublishError> {
+        self.check_scope(&look.keys)?;
         let stamp = |_: &[u8; 64]| Vec::new();
         let Some(log) = self.log(&stamp)? else { return Ok(()) };
         let Some(last) = log.last_published()? else { return Ok(()) };
@@ -358,14 +374,16 @@ impl Publisher {
 
     /// The newest scheduled slot that the log has, seconds since 1970; without a log, that the store has.
     pub(crate) fn newest(&self) -> Result<Option<i64>, PublishError> {
-        self.examine()?;
+        let look = self.look()?;
+        self.examine(&look)?;
         let stamp = |signature: &[u8; 64]| self.stamp(signature);
         if let Some(mut log) = self.log(&stamp)? {
             return Ok(log.newest_scheduled()?.map(|statement| statement.snapshot.id.slot().unix()));
         }
-        let keys = self.store.list("bundles/")?;
-        let ids = keys.iter().filter_map(|key| BagId::parse(key.rsplit('/').next()?.strip_suffix(".zip")?));
-        Ok(ids.filter(|id| id.kind() == Kind::Schedule).map(|id| id.slot().unix()).max())
+        if let Some(newest) = newest_scheduled(&look.keys) {
+            return Ok(Some(newest));
+        }
+        Ok(newest_scheduled(&settled::all(&*self.store, Instant::now())?.keys))
     }
 
     /// The name under which leases are taken: that of the spool, so that a service that is started again goes on.
@@ -396,9 +414,12 @@ impl Publisher {
     pub(crate) fn catch_up(&self, until: i64) -> Result<CaughtUp, PublishError> {
         self.authorities.try_again();
         let mut done = CaughtUp::default();
-        self.examine()?;
-        self.store.tidy()?;
-        self.want_lost_tokens(&self.store.list("bundles/")?)?;
+        let look = self.look()?;
+        self.examine(&look)?;
+        if look.extent == Extent::All {
+            self.store.tidy()?;
+        }
+        self.want_lost_tokens(&look.keys)?;
         self.publish_trust_root()?;
         let stamp = |signature: &[u8; 64]| self.stamp(signature);
         let Some(mut log) = self.log(&stamp)? else {
@@ -406,10 +427,15 @@ impl Publisher {
                 done.published.push(self.put(None, &id)?);
             }
             self.fetch_tokens(&mut done)?;
+            // Without a log there is nothing that a zip in the store could lack.
+            if let Some(newest) = newest_scheduled(&look.keys) {
+                self.settled.learn(&look, newest, self.time.now(), BTreeSet::new());
+            }
             return Ok(done);
         };
         let mut waiting: BTreeMap<(UtcSecond, Kind), (BagId, Origin)> = BTreeMap::new();
-        for id in log.incomplete()? {
+        let mut open: BTreeSet<BagId> = log.incomplete_among(&look.keys)?.into_iter().collect();
+        for id in open.iter().cloned() {
             waiting.insert((id.slot(), id.kind()), (id, Origin::Store));
         }
         // What is in the spool too is published from there: its spool file then goes away as well.
@@ -435,6 +461,12 @@ impl Publisher {
         }
         self.fill(&mut log, until, &mut done)?;
         self.see(&log)?;
+        let logged = done.published.iter().filter(|published| published.leaf.is_some());
+        let whole: BTreeSet<&BagId> = logged.map(|published| &published.id).chain(&done.repaired).collect();
+        open.retain(|id| !whole.contains(id));
+        if let Some(newest) = log.newest_scheduled()? {
+            self.settled.learn(&look, newest.snapshot.id.slot().unix(), self.time.now(), open);
+        }
         self.fetch_tokens(&mut done)?;
         Ok(done)
     }
@@ -818,6 +850,11 @@ fn ids(keys: &[String]) -> impl Iterator<Item = BagId> {
         let id = BagId::parse(key.rsplit('/').next()?.strip_suffix(".zip")?)?;
         (id.store_key() == *key).then_some(id)
     })
+}
+
+/// The newest scheduled slot among the keys of a store.
+fn newest_scheduled(keys: &[String]) -> Option<i64> {
+    ids(keys).filter(|id| id.kind() == Kind::Schedule).map(|id| id.slot().unix()).max()
 }
 
 /// Where an unfinished bundle was found.

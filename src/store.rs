@@ -92,9 +92,9 @@ impl LogStore for Leashed {
         self.store.replace(key, bytes, was)
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    fn list_after(&self, prefix: &str, after: &str) -> Result<Vec<String>, StoreError> {
         self.leash.step("list", prefix)?;
-        self.store.list(prefix)
+        self.store.list_after(prefix, after)
     }
 
     fn tidy(&self) -> Result<(), StoreError> {

@@ -67,9 +67,10 @@ pub(super) async fn may_write(loaded: &Loaded, overrides: Overrides) -> Result<b
 }
 
 /// The newest scheduled slot of the log, when another task works on it.
-pub(super) async fn newest(loaded: &Loaded, options: &Options) -> Result<Option<i64>, CollectError> {
-    let settings = collector::aws_settings(loaded, None, options.overrides());
-    let publisher = Publisher::open(loaded, &settings, options.time.clone()).await?;
+pub(super) async fn newest(loaded: &Loaded, overrides: Overrides) -> Result<Option<i64>, CollectError> {
+    let (time, settled) = (overrides.time.clone(), overrides.settled.clone());
+    let settings = collector::aws_settings(loaded, None, overrides);
+    let publisher = Publisher::open(loaded, &settings, time).await?.knowing(settled);
     let newest = tokio::task::spawn_blocking(move || publisher.newest());
     Ok(newest.await??)
 }

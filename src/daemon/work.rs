@@ -272,7 +272,7 @@ impl Service {
 
     /// Whether somebody else has done a slot.
     async fn look(&mut self, slot: i64) {
-        match newest(&self.loaded, &self.options).await {
+        match newest(&self.loaded, self.overrides()).await {
             Ok(Some(newest)) if newest >= slot => self.agenda.note(newest),
             Ok(_) => {}
             Err(error) => tracing::warn!(error = %chain(&error), "the log was not read"),
@@ -281,7 +281,8 @@ impl Service {
 
     pub(super) fn overrides(&self) -> Overrides {
         let tally: Arc<dyn aws::Tally> = self.state.metrics.clone();
-        Overrides { tally: Some(tally), refused: Refused::Waits, ..self.options.overrides() }
+        let settled = self.settled.clone();
+        Overrides { tally: Some(tally), refused: Refused::Waits, settled, ..self.options.overrides() }
     }
 
     /// Says why a run failed, everywhere, and tries again later, under the same lease while it lasts.

@@ -1,11 +1,14 @@
 //! Which bundle came before: the newest of the log that is a run of its own, or the one that waits in the spool.
 
+use std::time::Instant;
+
 use evidenced_bundle::parts::PartsIn;
 use evidenced_bundle::run::RunStatus;
 use evidenced_bundle::{BagId, Digest, Kind, Limits, TrustedKeys, UntrustedBundle};
 use evidenced_core::changes::Before;
 
-use super::{PublishError, Publisher};
+use super::settled::{self, Extent};
+use super::{PublishError, Publisher, ids};
 use crate::judge::{BundleFiles, State, side};
 
 /// Bundles of a store without a log that are looked at.
@@ -21,38 +24,45 @@ impl Publisher {
         {
             return compared(kept, *sha256, state.side());
         }
-        let runs = match self.newest_runs(id) {
-            Ok(runs) => runs,
-            Err(error) => {
-                // The store is down: what was sealed here last is all that is known.
-                return match &kept {
-                    Some((kept, sha256)) if kept != id => compared(kept, *sha256, state.side()),
-                    _ => Before::None(format!("the store does not say what came before: {error}")),
-                };
+        let mut why = None;
+        // Without a log the newest names of the store are tried; of all days where those of the last ones do not serve.
+        for extent in [Extent::Unsettled, Extent::All] {
+            let runs = match self.newest_runs(id, extent) {
+                Ok(runs) => runs,
+                Err(error) => {
+                    // The store is down: what was sealed here last is all that is known.
+                    return match &kept {
+                        Some((kept, sha256)) if kept != id => compared(kept, *sha256, state.side()),
+                        _ => Before::None(format!("the store does not say what came before: {error}")),
+                    };
+                }
+            };
+            if let Some((newest, logged)) = runs.first()
+                && let Some((kept, sha256)) = &kept
+                && kept == newest
+                && logged.is_none_or(|logged| logged == *sha256)
+            {
+                return compared(kept, *sha256, state.side());
             }
-        };
-        let Some((newest, logged)) = runs.first() else {
+            for (id, _) in runs.iter().take(LOOKED_AT) {
+                match self.bring(id) {
+                    Ok(before) => return before,
+                    Err(error) => why = Some(format!("{id} cannot be compared: {error}")),
+                }
+            }
+            if self.log.is_some() || runs.len() >= LOOKED_AT {
+                break;
+            }
+        }
+        let Some(why) = why else {
             return Before::None("there is no bundle before this one".to_owned());
         };
-        if let Some((kept, sha256)) = &kept
-            && kept == newest
-            && logged.is_none_or(|logged| logged == *sha256)
-        {
-            return compared(kept, *sha256, state.side());
-        }
-        let mut why = String::new();
-        for (id, _) in runs.iter().take(LOOKED_AT) {
-            match self.bring(id) {
-                Ok(before) => return before,
-                Err(error) => why = format!("{id} cannot be compared: {error}"),
-            }
-        }
         tracing::warn!(why, "the bundle before cannot be compared");
         Before::None(why)
     }
 
     /// The newest run of the log with its digest; without a log, the newest names in the store.
-    fn newest_runs(&self, own: &BagId) -> Result<Vec<(BagId, Option<Digest>)>, PublishError> {
+    fn newest_runs(&self, own: &BagId, extent: Extent) -> Result<Vec<(BagId, Option<Digest>)>, PublishError> {
         let stamp = |signature: &[u8; 64]| self.stamp(signature);
         if let Some(mut log) = self.log(&stamp)? {
             let newest = log.newest_of(|it| {
@@ -61,10 +71,12 @@ impl Publisher {
             })?;
             return Ok(newest.map(|it| (it.snapshot.id, Some(it.snapshot.zip_sha256))).into_iter().collect());
         }
-        let keys = self.store.list("bundles/")?;
-        let ids = keys.iter().filter_map(|key| BagId::parse(key.rsplit('/').next()?.strip_suffix(".zip")?));
+        let look = match extent {
+            Extent::Unsettled => self.look()?,
+            Extent::All => settled::all(&*self.store, Instant::now())?,
+        };
         let mut ids: Vec<BagId> =
-            ids.filter(|id| id != own && !matches!(id.kind(), Kind::Supplement(_))).collect();
+            ids(&look.keys).filter(|id| id != own && !matches!(id.kind(), Kind::Supplement(_))).collect();
         ids.sort_by_key(|id| std::cmp::Reverse((id.slot(), id.kind())));
         Ok(ids.into_iter().map(|id| (id, None)).collect())
     }

@@ -270,14 +270,15 @@ impl S3Store {
         }
     }
 
-    fn keys(&self, prefix: &str) -> Result<Vec<String>, S3Error> {
+    fn keys(&self, prefix: &str, after: &str) -> Result<Vec<String>, S3Error> {
         let S3 { bucket, expected_owner, prefix: root, .. } = &self.settings;
         let root = if root.is_empty() { String::new() } else { format!("{root}/") };
+        let start = (!after.is_empty()).then(|| self.key(after));
         let mut found = Vec::new();
         let mut token: Option<String> = None;
         loop {
             let list = self.client.list_objects_v2().bucket(bucket).prefix(self.key(prefix));
-            let list = list.set_expected_bucket_owner(expected_owner.clone());
+            let list = list.set_expected_bucket_owner(expected_owner.clone()).set_start_after(start.clone());
             let page = self.runtime.block_on(list.set_continuation_token(token.clone()).send());
             let page = page.map_err(|error| S3Error::of(&error))?;
             let keys = page.contents().iter().filter_map(|object| object.key()?.strip_prefix(&root));
@@ -293,6 +294,8 @@ impl S3Store {
                 _ => break,
             }
         }
+        // A server that does not know `start-after` sends everything.
+        found.retain(|key| **key > *after);
         found.sort();
         Ok(found)
     }
@@ -445,8 +448,8 @@ impl LogStore for S3Store {
         self.stream(key, to).map_err(|error| StoreError::new("fetch", key, error))
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.keys(prefix).map_err(|error| StoreError::new("list", prefix, error))
+    fn list_after(&self, prefix: &str, after: &str) -> Result<Vec<String>, StoreError> {
+        self.keys(prefix, after).map_err(|error| StoreError::new("list", prefix, error))
     }
 }
 
@@ -689,5 +692,30 @@ mod tests {
             assert!(store.list("loop/").is_err());
         })
         .await;
+    }
+
+    #[tokio::test]
+    async fn a_list_begins_behind_a_key_whatever_the_server_makes_of_that() {
+        let server = Server::start(|_, _| {
+            let key = |name: &str| format!("<Contents><Key>v1/bundles/{name}</Key></Contents>");
+            let keys = ["2026/11/20/a.zip", "2026/11/21/b.zip"].map(key).concat();
+            Reply::ok(&format!("<ListBucketResult>{keys}</ListBucketResult>"))
+        })
+        .await;
+        with(&server, |store| {
+            assert_eq!(
+                store.list_after("bundles/", "bundles/2026/11/21/").unwrap(),
+                ["bundles/2026/11/21/b.zip"]
+            );
+            assert_eq!(store.list("bundles/").unwrap().len(), 2);
+        })
+        .await;
+        let asked = server.asked();
+        assert!(
+            asked[0].target.contains("start-after=v1%2Fbundles%2F2026%2F11%2F21%2F"),
+            "{}",
+            asked[0].target
+        );
+        assert!(!asked[1].target.contains("start-after"), "{}", asked[1].target);
     }
 }

@@ -67,8 +67,8 @@ impl<S: LogStore> LogStore for Watched<S> {
         self.write(key, |store| store.replace(key, bytes, was))
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.store.list(prefix)
+    fn list_after(&self, prefix: &str, after: &str) -> Result<Vec<String>, StoreError> {
+        self.store.list_after(prefix, after)
     }
 
     fn tidy(&self) -> Result<(), StoreError> {

@@ -22,6 +22,8 @@ struct State {
     gets: Mutex<Vec<String>>,
     /// Requests that came in.
     asked: AtomicU64,
+    /// Keys that lists named.
+    listed: AtomicU64,
     /// Keys that were created or replaced, in their order.
     puts: Mutex<Vec<String>>,
     /// Requests end without an answer, after so long.
@@ -53,6 +55,7 @@ impl Bucket {
             end: AtomicBool::new(false),
             gets: Mutex::default(),
             asked: AtomicU64::new(0),
+            listed: AtomicU64::new(0),
             puts: Mutex::default(),
             dead: AtomicBool::new(false),
             slow_ms: AtomicU64::new(0),
@@ -114,6 +117,11 @@ impl Bucket {
     /// How many requests came in.
     pub(crate) fn asked(&self) -> u64 {
         self.state.asked.load(Ordering::Acquire)
+    }
+
+    /// How many keys lists named since this was last asked.
+    pub(crate) fn listed(&self) -> u64 {
+        self.state.listed.swap(0, Ordering::AcqRel)
     }
 
     /// Keys that were written, in their order.
@@ -178,7 +186,7 @@ fn serve(mut stream: &TcpStream, state: &State) -> std::io::Result<()> {
     } else if let Some((status, answer)) = about(query, state.https_only.load(Ordering::Acquire)) {
         (status, answer, None)
     } else if query.contains("list-type=2") {
-        (200, list(&state.folder, query).into_bytes(), None)
+        (200, list(state, query).into_bytes(), None)
     } else if method == "PUT" {
         (put(state, key, &headers, &body)?, Vec::new(), Some(tag(&body)))
     } else {
@@ -279,18 +287,21 @@ fn http_date(unix: i64) -> String {
 }
 
 /// Two keys a page, so that the list has to go on.
-fn list(folder: &Path, query: &str) -> String {
+fn list(state: &State, query: &str) -> String {
     let value = |name: &str| {
         let found = query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")));
         found.unwrap_or_default().replace("%2F", "/")
     };
-    let (prefix, after) = (value("prefix"), value("continuation-token"));
+    let (prefix, token) = (value("prefix"), value("continuation-token"));
+    // As S3: the token of a list that goes on has its start in it.
+    let after = if token.is_empty() { value("start-after") } else { token };
     let mut keys = Vec::new();
-    walk(folder, PREFIX, &mut keys);
+    walk(&state.folder, PREFIX, &mut keys);
     keys.retain(|key| key.starts_with(&prefix) && *key > after);
     keys.sort();
     let more = keys.len() > 2;
     keys.truncate(2);
+    state.listed.fetch_add(u64::try_from(keys.len()).unwrap(), Ordering::AcqRel);
     let contents: Vec<_> = keys.iter().map(|key| format!("<Contents><Key>{key}</Key></Contents>")).collect();
     let (contents, next) = (contents.concat(), keys.last().filter(|_| more));
     let next = next.map(|key| format!("<NextContinuationToken>{key}</NextContinuationToken>"));

@@ -8,6 +8,7 @@
 )]
 
 mod against;
+mod ageing;
 #[expect(dead_code, reason = "the habits that only the client's own tests meet")]
 mod authority;
 mod bucket;

@@ -14,7 +14,7 @@ use crate::service::{Service, configure, estate, free_port, next_second, page, u
 const DAY: i64 = 86_400;
 
 /// An estate whose store is a bucket with these words in `[service]`; quick to give up.
-fn in_a_bucket(service: &str) -> (Estate, Bucket, u16) {
+pub(crate) fn in_a_bucket(service: &str) -> (Estate, Bucket, u16) {
     let estate = estate(one_account());
     fs::create_dir(estate.path("bucket")).unwrap();
     let bucket = Bucket::over(estate.path("bucket"));

@@ -285,11 +285,17 @@ impl<'a> Log<'a> {
 
     /// The bags in the store that lack a leaf or a sidecar, oldest first. Claims are finished first.
     pub fn incomplete(&mut self) -> Result<Vec<BagId>, LogError> {
-        let keys: BTreeSet<String> = self.store.list("bundles/")?.into_iter().collect();
+        let keys = self.store.list("bundles/")?;
+        self.incomplete_among(&keys)
+    }
+
+    /// Those of a part of the store: `keys` has every key that begins with that of one of its zips.
+    pub fn incomplete_among(&mut self, keys: &[String]) -> Result<Vec<BagId>, LogError> {
+        let there: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
         let mut open: Vec<BagId> = Vec::new();
-        for key in &keys {
+        for key in keys {
             let id = key.rsplit('/').next().and_then(|name| BagId::parse(name.strip_suffix(".zip")?));
-            let complete = SIDECARS.iter().all(|suffix| keys.contains(&format!("{key}{suffix}")));
+            let complete = SIDECARS.iter().all(|suffix| there.contains(format!("{key}{suffix}").as_str()));
             open.extend(id.filter(|id| !complete && id.store_key() == *key));
         }
         open.sort_by_key(|id| (id.slot(), id.kind()));

@@ -4,7 +4,7 @@
 //! it replaces. An error of a write says nothing about whether it happened: the caller reads before it goes on.
 
 use std::error::Error;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirEntry, File, OpenOptions, TryLockError};
 use std::io::{self, Read, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -93,7 +93,11 @@ pub trait LogStore {
     /// Replaces an object that must still be what it was: of that version, or absent.
     fn replace(&self, key: &str, bytes: &[u8], was: Option<&Version>) -> Result<Replacement, StoreError>;
     /// The keys that begin with `prefix`, sorted.
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError>;
+    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.list_after(prefix, "")
+    }
+    /// Those of them that sort behind `after`, which need not be a key. What sorts before it costs nothing.
+    fn list_after(&self, prefix: &str, after: &str) -> Result<Vec<String>, StoreError>;
     /// Removes what writers that died left beside the objects, and nothing that a living one uses.
     fn tidy(&self) -> Result<(), StoreError> {
         Ok(())
@@ -206,21 +210,32 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-fn walk(folder: &Path, key: &str, found: &mut Vec<String>) -> io::Result<()> {
+/// What is in a folder, with its name as text; a folder that is not there is empty. What has no such name is nobody's.
+fn entries(folder: &Path) -> io::Result<Vec<(String, DirEntry)>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name();
-        // What starts with a dot is ours and temporary; what is no UTF-8 is nobody's key.
-        let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+    let named = |entry: DirEntry| entry.file_name().into_string().ok().map(|name| (name, entry));
+    entries.filter_map(|entry| entry.map(named).transpose()).collect()
+}
+
+/// The keys below a folder whose keys begin with `key`, behind `after`.
+fn walk(folder: &Path, key: &str, after: &str, found: &mut Vec<String>) -> io::Result<()> {
+    for (name, entry) in entries(folder)? {
+        // What starts with a dot is ours and temporary.
+        if name.starts_with('.') {
+            continue;
+        }
         let key = format!("{key}{name}");
         if entry.file_type()?.is_dir() {
-            walk(&entry.path(), &format!("{key}/"), found)?;
-        } else {
+            let below = format!("{key}/");
+            // Every key of a folder sorts with its beginning, but where `after` itself lies in it.
+            if *below > *after || after.starts_with(&below) {
+                walk(&entry.path(), &below, after, found)?;
+            }
+        } else if *key > *after {
             found.push(key);
         }
     }
@@ -229,34 +244,23 @@ fn walk(folder: &Path, key: &str, found: &mut Vec<String>) -> io::Result<()> {
 
 /// Removes the temporary files below a folder that nobody holds.
 fn sweep(folder: &Path) -> io::Result<()> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
+    // A writer may have finished since the folder was read.
+    let gone = |result: io::Result<()>| match result {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     };
-    for entry in entries {
-        let entry = entry?;
+    for (name, entry) in entries(folder)? {
         if entry.file_type()?.is_dir() {
             sweep(&entry.path())?;
-            continue;
-        }
-        let name = entry.file_name();
-        let temporary = |name: &str| name.starts_with('.') && name.ends_with(TEMPORARY_SUFFIX);
-        if !name.to_str().is_some_and(temporary) {
-            continue;
-        }
-        // A writer may have finished since the folder was read.
-        let gone = |result: io::Result<()>| match result {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        };
-        match File::open(entry.path()) {
-            Ok(file) => match file.try_lock() {
-                Ok(()) => gone(fs::remove_file(entry.path()))?,
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) => return Err(error),
-            },
-            Err(error) => gone(Err(error))?,
+        } else if name.starts_with('.') && name.ends_with(TEMPORARY_SUFFIX) {
+            match File::open(entry.path()) {
+                Ok(file) => match file.try_lock() {
+                    Ok(()) => gone(fs::remove_file(entry.path()))?,
+                    Err(TryLockError::WouldBlock) => {}
+                    Err(TryLockError::Error(error)) => return Err(error),
+                },
+                Err(error) => gone(Err(error))?,
+            }
         }
     }
     Ok(())
@@ -294,7 +298,7 @@ impl LogStore for FolderLogStore {
         self.replace_at(&path, bytes, was).map_err(|error| StoreError::new("replace", key, error))
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    fn list_after(&self, prefix: &str, after: &str) -> Result<Vec<String>, StoreError> {
         let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
         let (path, key) = if folder.is_empty() {
             (self.root.clone(), String::new())
@@ -302,7 +306,7 @@ impl LogStore for FolderLogStore {
             (self.path("list", folder)?, format!("{folder}/"))
         };
         let mut found = Vec::new();
-        walk(&path, &key, &mut found).map_err(|error| StoreError::new("list", prefix, error))?;
+        walk(&path, &key, after, &mut found).map_err(|error| StoreError::new("list", prefix, error))?;
         found.retain(|key| key.starts_with(prefix));
         found.sort();
         Ok(found)

@@ -221,10 +221,11 @@ impl LogStore for Handle {
         })
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    fn list_after(&self, prefix: &str, after: &str) -> Result<Vec<String>, StoreError> {
         self.read(prefix, |shared| {
             let keys = shared.objects.range(prefix.to_owned()..).map(|(key, _)| key);
-            keys.take_while(|key| key.starts_with(prefix)).cloned().collect()
+            let keys = keys.take_while(|key| key.starts_with(prefix));
+            keys.filter(|key| key.as_str() > after).cloned().collect()
         })
     }
 }

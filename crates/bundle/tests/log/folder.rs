@@ -33,6 +33,25 @@ fn what_is_there_is_not_overwritten() {
 }
 
 #[test]
+fn what_comes_behind_a_key_is_what_the_whole_list_has_behind_it() {
+    let (_folder, store) = store();
+    let keys =
+        ["a/9", "a/b/c", "a/b-c", "a/b/d/e", "a/b.c", "b/2026/11/21/x.zip", "b/2026/11/22/x.zip", "b.txt"];
+    for key in keys {
+        store.create(key, b"one").unwrap();
+    }
+    let whole = store.list("").unwrap();
+    assert_eq!(whole.len(), keys.len());
+    let others = ["", "a", "a/b", "a/b/", "a/b/c/", "b/2026/11/22/", "b/2026/12/", "b/", "b0", "z"];
+    for after in keys.into_iter().chain(others) {
+        let behind: Vec<_> = whole.iter().filter(|key| key.as_str() > after).cloned().collect();
+        assert_eq!(store.list_after("", after).unwrap(), behind, "{after}");
+        let behind: Vec<_> = behind.into_iter().filter(|key| key.starts_with("b/")).collect();
+        assert_eq!(store.list_after("b/", after).unwrap(), behind, "{after}");
+    }
+}
+
+#[test]
 fn a_replacement_needs_what_was_read() {
     let (_folder, store) = store();
     let key = "log/checkpoint";
