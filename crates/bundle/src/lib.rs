@@ -17,6 +17,7 @@ mod deflate_form;
 pub mod digest;
 pub mod dsse;
 pub mod expect;
+mod hash_lines;
 pub mod id;
 pub mod input;
 pub mod key;

@@ -2,9 +2,9 @@
 //!
 //! It carries a checkpoint and the hashes that lead from the statement to its root, and is read in one spelling only.
 
-use crate::base64;
 use crate::digest::Digest;
-use crate::merkle::{MerkleError, PROOF_HASHES, verify_inclusion};
+use crate::hash_lines;
+use crate::merkle::{MerkleError, verify_inclusion};
 use crate::note::{Note, NoteError, NoteKey, Opened};
 
 /// Longer proofs are refused unread.
@@ -48,12 +48,8 @@ pub struct LogProof {
 impl LogProof {
     /// The file.
     pub fn render(&self) -> String {
-        let mut text = format!("{HEADER}\nindex {}\n", self.index);
-        for hash in &self.hashes {
-            text.push_str(&base64::encode(hash.as_bytes()));
-            text.push('\n');
-        }
-        text + "\n" + &self.checkpoint.render()
+        let hashes = hash_lines::render(&self.hashes);
+        format!("{HEADER}\nindex {}\n{hashes}\n{}", self.index, self.checkpoint.render())
     }
 
     /// Reads what [`Self::render`] writes.
@@ -70,14 +66,7 @@ impl LogProof {
         }
         let index = lines.next().and_then(|line| line.strip_prefix("index ")?.parse().ok());
         let index = index.ok_or_else(|| malformed("no index"))?;
-        let hashes: Option<Vec<_>> = lines
-            .take(PROOF_HASHES + 1)
-            .map(|line| Some(Digest::from_bytes(base64::decode(line.as_bytes())?.try_into().ok()?)))
-            .collect();
-        let hashes = hashes.ok_or_else(|| malformed("a hash is none"))?;
-        if hashes.len() > PROOF_HASHES {
-            return Err(malformed("too many hashes"));
-        }
+        let hashes = hash_lines::parse(lines).map_err(malformed)?;
         let proof = Self { index, hashes, checkpoint: Note::parse(checkpoint.as_bytes())? };
         if proof.render() == text { Ok(proof) } else { Err(malformed("another spelling of itself")) }
     }

@@ -3,9 +3,8 @@
 //! The body of a request to a witness (C2SP tlog-witness, `add-checkpoint`): `old <size>`, one base64 hash a line, an
 //! empty line, the checkpoint. [`Consistency::render`] and [`Consistency::parse`] are twins.
 
-use crate::base64;
 use crate::digest::Digest;
-use crate::merkle::PROOF_HASHES;
+use crate::hash_lines;
 use crate::note::{Note, NoteError};
 
 /// Why bytes are not such a file.
@@ -36,12 +35,8 @@ pub struct Consistency {
 impl Consistency {
     /// The file.
     pub fn render(&self) -> String {
-        let mut text = format!("old {}\n", self.old);
-        for hash in &self.hashes {
-            text.push_str(&base64::encode(hash.as_bytes()));
-            text.push('\n');
-        }
-        text + "\n" + &self.checkpoint.render()
+        let hashes = hash_lines::render(&self.hashes);
+        format!("old {}\n{hashes}\n{}", self.old, self.checkpoint.render())
     }
 
     /// Reads what [`Self::render`] writes.
@@ -52,14 +47,7 @@ impl Consistency {
         let mut lines = head.split('\n');
         let old = lines.next().and_then(|line| line.strip_prefix("old ")?.parse().ok());
         let old = old.ok_or_else(|| malformed("no old size"))?;
-        let hashes: Option<Vec<_>> = lines
-            .take(PROOF_HASHES + 1)
-            .map(|line| Some(Digest::from_bytes(base64::decode(line.as_bytes())?.try_into().ok()?)))
-            .collect();
-        let hashes = hashes.ok_or_else(|| malformed("a hash is none"))?;
-        if hashes.len() > PROOF_HASHES {
-            return Err(malformed("too many hashes"));
-        }
+        let hashes = hash_lines::parse(lines).map_err(malformed)?;
         let proof = Self { old, hashes, checkpoint: Note::parse(checkpoint.as_bytes())? };
         if proof.render() == text { Ok(proof) } else { Err(malformed("another spelling of itself")) }
     }
