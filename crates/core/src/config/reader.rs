@@ -196,13 +196,15 @@ impl<'a> Reader<'a> {
     ) -> u64 {
         let Some(value) = table.take(key) else { return default };
         let parsed = match value.get_ref() {
-            DeValue::String(text) => milliseconds(text).filter(|found| *found >= least),
+            DeValue::String(text) => milliseconds(text),
             _ => None,
         };
-        parsed.unwrap_or_else(|| {
-            self.wrong(table, key, accepted);
-            default
-        })
+        match parsed {
+            Some(found) if found >= least => return found,
+            Some(_) => self.refuse(table, key, format!("leaves no time at all: expected {accepted}")),
+            None => self.wrong(table, key, accepted),
+        }
+        default
     }
 
     pub(super) fn texts(&mut self, table: &mut Table<'a>, key: &'static str) -> Option<Vec<String>> {

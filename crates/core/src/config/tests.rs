@@ -155,6 +155,8 @@ fn nothing_to_wait_for_is_a_duration_where_that_makes_sense() {
     }
     let problems = parse(&format!("{SMALL}[collect]\nattempt_timeout = \"0s\"\n")).unwrap_err();
     assert_eq!(problems[0].key, "collect.attempt_timeout");
+    let said = "leaves no time at all: expected a duration such as \"500ms\", \"20s\", \"2m\" or \"1h\"";
+    assert_eq!((problems[0].value.as_deref(), problems[0].message.as_str()), (Some("\"0s\""), said));
 }
 
 #[test]
