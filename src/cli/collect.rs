@@ -1,6 +1,7 @@
 //! `evidenced collect`: one run.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use evidenced_bundle::{BagId, Kind, Scope, UtcSecond};
@@ -13,8 +14,10 @@ use super::judged::FailOn;
 use super::{Output, print, summary};
 use crate::client::Access;
 use crate::clock::Time;
-use crate::collector::{self, BucketRules, Loaded, Overrides, Progress, Stored};
+use crate::collector::{self, BucketRules, CollectError, Loaded, Overrides, Progress, Stored};
 use crate::publish::EstateRules;
+
+const UNTIL_THE_SECOND_IS_OVER: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -69,14 +72,23 @@ pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<u8, Failed> {
             (id, Some(fill))
         }
     };
-    let overrides = Overrides {
+    let overrides = || Overrides {
         profile: arguments.profile.clone(),
         bucket: if arguments.accept_bucket { BucketRules::Overridden } else { BucketRules::Demanded },
         estate: if arguments.accept_estate { EstateRules::Overridden } else { EstateRules::Demanded },
-        fill,
+        fill: fill.clone(),
         ..Overrides::default()
     };
-    let stored = block_on(&loaded, id, overrides, quiet)?;
+    let mut stored = make(&loaded, id.clone(), overrides(), quiet)?;
+    if id.kind() == Kind::Manual && matches!(stored, Err(CollectError::SlotTaken { .. })) {
+        // A bundle has its second in its name, and somebody has made a run in this one.
+        tracing::info!(bundle = %id, "a run was made in this second: this one is named by the next");
+        while Time::system().now() <= id.slot().unix() {
+            std::thread::sleep(UNTIL_THE_SECOND_IS_OVER);
+        }
+        stored = make(&loaded, bag_id(&loaded.config, None)?, overrides(), quiet)?;
+    }
+    let stored = stored?;
     match arguments.output {
         Output::Table => print(summary::text(&stored).as_bytes())?,
         Output::Json => print(summary::json(&stored).as_bytes())?,
@@ -93,18 +105,18 @@ pub(super) fn exit_code(stored: &Stored) -> u8 {
 }
 
 /// Makes the run on a runtime of its own.
-pub(super) fn block_on(
+fn make(
     loaded: &Loaded,
     id: BagId,
     overrides: Overrides,
     quiet: bool,
-) -> Result<Stored, Failed> {
+) -> std::io::Result<Result<Stored, CollectError>> {
     let progress = Progress::new(id.to_string(), quiet);
     // One thread: a run waits for AWS, and hand-overs between threads cost more than a second core brings.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let stored = runtime.block_on(collector::collect(loaded, id, overrides, &progress));
     progress.finish();
-    Ok(stored?)
+    Ok(stored)
 }
 
 /// The bundle of a slot, or of this moment.
