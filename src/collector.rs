@@ -31,7 +31,7 @@ use evidenced_core::snapshot::{Row, Snapshot};
 
 use crate::aws::{self, AwsError, AwsSource, Keys, Tally};
 use crate::clock::Time;
-use crate::judge::{Beside, Checks, ChecksError, Done, State};
+use crate::judge::{Beside, Checks, ChecksError, Compiled, Done, State};
 use crate::phase::Phase;
 use crate::preflight::{self, ClockError, SpaceError};
 use crate::publish::{CaughtUp, EstateRules, PublishError, Published, Publisher, Settled};
@@ -143,8 +143,8 @@ impl Loaded {
     }
 
     /// Its checks, compiled, or everything that is wrong with them.
-    pub(crate) fn checks(&self) -> Result<Checks, CollectError> {
-        Checks::of(self).map_err(|problems| CollectError::Checks { path: self.path.clone(), problems })
+    pub(crate) fn checks(&self, compiled: &Compiled) -> Result<Checks, CollectError> {
+        compiled.of(self).map_err(|problems| CollectError::Checks { path: self.path.clone(), problems })
     }
 
     /// A path of the configuration.
@@ -180,6 +180,8 @@ pub(crate) struct Overrides {
     pub(crate) ledger: Ledger,
     /// What the process knows of its store.
     pub(crate) settled: Settled,
+    /// The checks, where the process has compiled them.
+    pub(crate) compiled: Compiled,
 }
 
 /// What a supplement fills.
@@ -246,7 +248,7 @@ pub(crate) async fn collect(
     progress: &Progress,
 ) -> Result<Stored, CollectError> {
     let config = &loaded.config;
-    let checks = loaded.checks()?;
+    let checks = loaded.checks(&overrides.compiled)?;
     let key = id.store_key();
     let (fence, rules, time) = (overrides.fence, overrides.bucket, overrides.time.clone());
     let (estate, leash, ledger) = (overrides.estate, overrides.leash.clone(), overrides.ledger.clone());

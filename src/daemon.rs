@@ -31,6 +31,7 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 use crate::clock::Time;
 use crate::collector::{BucketRules, CollectError, Loaded, Overrides};
+use crate::judge::Compiled;
 use crate::preflight;
 use crate::publish::{self, EstateRules, PublishError, Settled};
 use crate::store::Leash;
@@ -146,6 +147,8 @@ struct Service {
     extra_waits: bool,
     /// What need not be listed again.
     settled: Settled,
+    /// What need not be compiled again.
+    compiled: Compiled,
     /// When what waits in the spool is tried again without a run, and how often that failed.
     drain: (Instant, u32),
     /// Whether what a start before left in the store was looked for: a spool may be empty, or lost, and a sidecar missing.
@@ -203,6 +206,7 @@ pub(crate) async fn serve(loaded: Loaded, options: Options) -> Result<(), Servic
         last_extra: i64::MIN,
         extra_waits: false,
         settled: Settled::default(),
+        compiled: Compiled::default(),
         drain: (Instant::now(), 0),
         looked_for: false,
         signals,

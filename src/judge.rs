@@ -13,4 +13,4 @@ pub(crate) use apart::{Apart, Setup, serve};
 pub(crate) use before::{State, side};
 pub(crate) use beside::{Beside, Done};
 pub(crate) use bundle::{BundleError, BundleFiles, Rejudged, evidence_of, rejudge};
-pub(crate) use checks::{Checks, ChecksError, read_policies};
+pub(crate) use checks::{Checks, ChecksError, Compiled, read_policies};

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::exit::{Failed, INTERNAL};
 use super::print;
 use crate::collector::Loaded;
+use crate::judge::Compiled;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -29,7 +30,7 @@ pub(super) struct Arguments {
 /// The checks of a configuration, or the built-in ones.
 pub(super) fn policies(config: Option<&Path>) -> Result<Policies, Failed> {
     if let Some(path) = config {
-        return Ok(Loaded::read(path)?.checks()?.all);
+        return Ok(Loaded::read(path)?.checks(&Compiled::default())?.all);
     }
     Policies::new("guide", &[], &Value::Null).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();

@@ -20,6 +20,7 @@ use crate::client::opened::{self, OpenError};
 use crate::client::{Access, Client};
 use crate::clock::Time;
 use crate::collector::{CollectError, Loaded};
+use crate::judge::Compiled;
 use crate::publish;
 use crate::trust_root::Trusted;
 
@@ -56,7 +57,7 @@ pub(super) struct Check {
 pub(super) fn run(command: &Command) -> Result<u8, Failed> {
     let Command::Check(arguments) = command;
     let loaded = Loaded::read(&arguments.config)?;
-    let checks = loaded.checks()?;
+    let checks = loaded.checks(&Compiled::default())?;
     let trusted = publish::trusted(&loaded).map_err(CollectError::from)?;
     let trust_root = trusted.as_ref().map(Trusted::in_force);
     let effective = effective(&loaded.config, trust_root.as_ref());

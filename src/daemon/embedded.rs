@@ -6,6 +6,7 @@
 use std::io::Write as _;
 
 use evidenced_bundle::BagId;
+use evidenced_core::policy::Verdict;
 use serde_json::{Value, json};
 
 use super::metrics::RunNumbers;
@@ -47,6 +48,11 @@ pub(crate) fn stored(
         ("BundleBytes", "Bytes", json!(run.bytes)),
         ("Stored", "Count", json!(1)),
     ];
+    if let Some(rows) = &run.verdicts {
+        let of = |word: &str| json!(rows.get(word).copied().unwrap_or(0));
+        let [fail, unknown] = [Verdict::Fail, Verdict::Unknown].map(|verdict| of(verdict.word()));
+        numbers.extend([("FindingsFail", "Count", fail), ("FindingsUnknown", "Count", unknown)]);
+    }
     numbers.extend(waiting.into_iter().flat_map(Waiting::numbers));
     line(scope, id, run.ended, run.result, numbers)
 }
@@ -98,6 +104,7 @@ mod tests {
             ended: 1_790_000_000,
             gaps: (2, 1),
             coverage: 0.5,
+            verdicts: Some([("fail".to_owned(), 3), ("pass".to_owned(), 40)].into()),
             ..RunNumbers::default()
         };
         let waiting = Some(Waiting { bundles: 1, oldest: 7200, tokens: 0 });
@@ -109,13 +116,18 @@ mod tests {
             (&json!("evidenced"), &json!([["scope"]]))
         );
         let declared = directive["Metrics"].as_array().unwrap();
-        assert_eq!(declared.len(), 9);
+        assert_eq!(declared.len(), 11);
         for metric in declared {
             assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric}");
         }
         assert_eq!((&line["scope"], &line["slot"]), (&json!("prod"), &json!("2026-11-22T02:00:00Z")));
         assert_eq!((&line["GapsNew"], &line["SlotsMissed"]), (&json!(2), &json!(3)));
         assert_eq!((&line["SpoolOldest"], &line["SpoolBundles"]), (&json!(7200), &json!(1)));
+        assert_eq!((&line["FindingsFail"], &line["FindingsUnknown"]), (&json!(3), &json!(0)));
+        // What was not judged has no number, not zero.
+        let run = RunNumbers { verdicts: None, ..run };
+        let line: Value = serde_json::from_str(&stored("prod", &id, &run, 3, waiting)).unwrap();
+        assert!(line.get("FindingsFail").is_none(), "{line}");
     }
 
     #[test]

@@ -14,6 +14,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use evidenced_core::assessment::EXCEPTED;
+use evidenced_core::policy::Verdict;
+
 use crate::aws::Tally;
 
 type Number = Gauge<i64, AtomicI64>;
@@ -27,6 +30,11 @@ struct RunResult {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Outcome {
     outcome: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfVerdict {
+    verdict: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -68,6 +76,8 @@ pub(crate) struct RunNumbers {
     pub(crate) seconds: f64,
     /// Rows by status word.
     pub(crate) cells: BTreeMap<&'static str, i64>,
+    /// Rows by verdict; none where nothing was judged, which is not the same as no row.
+    pub(crate) verdicts: Option<BTreeMap<String, i64>>,
     /// Open gaps that the run before did not have, and those that it had.
     pub(crate) gaps: (i64, i64),
     /// Cells with a document among those that were planned, 0 to 1.
@@ -105,6 +115,7 @@ pub(crate) struct Metrics {
     throttles: Family<Service, Counter>,
     coverage: Fraction,
     cells: Family<Outcome, Number>,
+    findings: Family<OfVerdict, Number>,
     bundle_bytes: Number,
 }
 
@@ -145,6 +156,7 @@ impl Metrics {
             throttles Family<Service, Counter>, "api_throttles", "Requests that AWS throttled";
             coverage Fraction, "coverage_ratio", "Planned cells of the last run that have their evidence";
             cells Family<Outcome, Number>, "cells", "Cells of the last run by outcome";
+            findings Family<OfVerdict, Number>, "findings", "Rows of the last run by verdict";
             bundle_bytes Number, "bundle_bytes", "Size of the last bundle";
             lease_held Number, "lease_held", "1 while a slot is being worked on";
         }
@@ -171,6 +183,7 @@ impl Metrics {
             throttles,
             coverage,
             cells,
+            findings,
             bundle_bytes,
         }
     }
@@ -188,6 +201,16 @@ impl Metrics {
         self.cells.clear();
         for (word, count) in &run.cells {
             self.cells.get_or_create(&Outcome { outcome: (*word).to_owned() }).set(*count);
+        }
+        self.findings.clear();
+        if let Some(rows) = &run.verdicts {
+            // All words, so that an alarm on one of them does not wait for its first row.
+            let words =
+                [Verdict::Pass, Verdict::Fail, Verdict::Unknown, Verdict::NotApplicable].map(Verdict::word);
+            let none = words.into_iter().chain([EXCEPTED]).map(|word| (word, 0));
+            for (word, count) in none.chain(rows.iter().map(|(word, count)| (word.as_str(), *count))) {
+                self.findings.get_or_create(&OfVerdict { verdict: word.to_owned() }).set(count);
+            }
         }
         for (new, count) in [("true", run.gaps.0), ("false", run.gaps.1)] {
             self.gaps.get_or_create(&New { new: new.to_owned() }).set(count);
@@ -251,6 +274,7 @@ mod tests {
             cells: BTreeMap::from([("complete", 7), ("denied", 1)]),
             gaps: (1, 0),
             coverage: 0.875,
+            verdicts: Some(BTreeMap::from([("fail".to_owned(), 3), ("pass".to_owned(), 40)])),
             bytes: 4096,
         });
         metrics.ran(&RunNumbers { result: "failed", ..RunNumbers::default() });
@@ -275,6 +299,11 @@ mod tests {
             "evidenced_api_throttles_total{service=\"ec2\"} 1",
             "evidenced_coverage_ratio 0.875",
             "evidenced_cells{outcome=\"denied\"} 1",
+            "evidenced_findings{verdict=\"fail\"} 3",
+            "evidenced_findings{verdict=\"pass\"} 40",
+            "evidenced_findings{verdict=\"unknown\"} 0",
+            "evidenced_findings{verdict=\"excepted\"} 0",
+            "evidenced_findings{verdict=\"not-applicable\"} 0",
             "evidenced_bundle_bytes 4096",
             "evidenced_lease_held 0",
             "evidenced_build_info{version=\"1.2.3\"} 1",
@@ -282,5 +311,15 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn a_run_that_was_not_judged_has_no_findings_not_zero() {
+        let metrics = Metrics::new("1.2.3");
+        let run = |verdicts| RunNumbers { result: "complete", verdicts, ..RunNumbers::default() };
+        metrics.ran(&run(Some(BTreeMap::from([("fail".to_owned(), 3)]))));
+        assert!(metrics.text().contains("evidenced_findings{"));
+        metrics.ran(&run(None));
+        assert!(!metrics.text().contains("evidenced_findings{"), "{}", metrics.text());
     }
 }

@@ -115,6 +115,10 @@ pub(crate) fn numbers(published: &Published, took: Duration, now: i64, gaps: (i6
         gaps,
         coverage: if planned == 0 { 1.0 } else { share(whole) / share(planned) },
         cells,
+        verdicts: published
+            .verdicts
+            .as_ref()
+            .map(|rows| rows.iter().map(|(word, rows)| (word.clone(), count(rows))).collect()),
         bytes: i64::try_from(published.bytes).unwrap_or(i64::MAX),
     }
 }

@@ -22,6 +22,8 @@ use crate::{aws, trace};
 const FIRST_RETRY: Duration = Duration::from_mins(1);
 const LAST_RETRY: Duration = Duration::from_mins(15);
 
+const OUT_OF_TIME: &str = "the run did not end within [service] max_run";
+
 /// How work came to its end.
 enum Ended<T> {
     Done(T),
@@ -29,6 +31,16 @@ enum Ended<T> {
     OutOfTime,
     /// The service is to stop; what was done within the grace.
     Stopped(Option<T>),
+}
+
+/// What is left to do about a run when what it settled is recorded.
+enum Left {
+    /// The service is to stop.
+    Stop,
+    /// Its bundle is in the store.
+    Nothing,
+    OutOfTime,
+    Failure(CollectError),
 }
 
 impl Service {
@@ -75,47 +87,59 @@ impl Service {
         let ended = Box::pin(self.collect(id.clone(), lease.as_ref(), &ledger)).await;
         self.state.metrics.lease_held.set(0);
         let took = begun.elapsed();
-        match ended {
-            Ended::Stopped(done) => {
-                self.last_words(&ledger, done, took).await;
-                return false;
-            }
-            Ended::OutOfTime => {
-                self.record(&ledger, None).await;
-                tracing::error!(bundle = %id, "the run did not end within [service] max_run: it was given up");
-                self.tell_failure(
-                    &id,
-                    "out-of-time",
-                    "the run did not end within [service] max_run",
-                    failures,
-                );
+        match self.settle(ended, &id, &ledger, took).await {
+            Left::Stop => return false,
+            Left::Nothing => {}
+            Left::OutOfTime => {
+                self.tell_failure(&id, "out-of-time", OUT_OF_TIME, failures);
                 self.try_again(slot, None, failures);
             }
-            Ended::Done(Ok(stored)) => {
+            Left::Failure(CollectError::SlotTaken { .. } | CollectError::Overtaken { .. }) => {
+                tracing::info!(bundle = %id, "the slot is in the log already");
+                self.state.set_ready(Ok(()));
+                self.state.metrics.reached(self.now());
                 self.agenda.note(slot);
-                self.looked_for = true;
-                self.record(&ledger, Some((&stored, took))).await;
             }
-            Ended::Done(Err(error)) => {
-                self.record(&ledger, None).await;
-                match error {
-                    CollectError::SlotTaken { .. } | CollectError::Overtaken { .. } => {
-                        tracing::info!(bundle = %id, "the slot is in the log already");
-                        self.state.set_ready(Ok(()));
-                        self.state.metrics.reached(self.now());
-                        self.agenda.note(slot);
-                    }
-                    CollectError::Conflict { .. } => {
-                        tracing::error!(bundle = %id, error = %chain(&error), "another task had the slot");
-                        self.state.metrics.ran(&RunNumbers { result: "conflict", ..RunNumbers::default() });
-                        self.tell_failure(&id, "conflict", &chain(&error), failures);
-                        self.agenda.note(slot);
-                    }
-                    error => self.failed(&id, &error, lease, failures),
-                }
+            Left::Failure(error @ CollectError::Conflict { .. }) => {
+                tracing::error!(bundle = %id, error = %chain(&error), "another task had the slot");
+                self.state.metrics.ran(&RunNumbers { result: "conflict", ..RunNumbers::default() });
+                self.tell_failure(&id, "conflict", &chain(&error), failures);
+                self.agenda.note(slot);
             }
+            Left::Failure(error) => self.failed(&id, &error, lease, failures),
         }
         true
+    }
+
+    /// What every run has at its end, however it came: what was settled on the way is recorded.
+    async fn settle(
+        &mut self,
+        ended: Ended<Result<Stored, CollectError>>,
+        id: &BagId,
+        ledger: &Ledger,
+        took: Duration,
+    ) -> Left {
+        match ended {
+            Ended::Stopped(done) => {
+                self.last_words(ledger, done, took).await;
+                Left::Stop
+            }
+            Ended::OutOfTime => {
+                self.record(ledger, None).await;
+                tracing::error!(bundle = %id, "{OUT_OF_TIME}: it was given up");
+                Left::OutOfTime
+            }
+            Ended::Done(Ok(stored)) => {
+                // It began with what a start before had left.
+                self.looked_for = true;
+                self.record(ledger, Some((&stored, took))).await;
+                Left::Nothing
+            }
+            Ended::Done(Err(error)) => {
+                self.record(ledger, None).await;
+                Left::Failure(error)
+            }
+        }
     }
 
     /// An extra run; false when the service is to stop.
@@ -138,22 +162,16 @@ impl Service {
         let ledger = Ledger::default();
         let ended = Box::pin(self.collect(id.clone(), None, &ledger)).await;
         let took = begun.elapsed();
-        match ended {
-            Ended::Stopped(done) => {
-                self.last_words(&ledger, done, took).await;
-                return false;
-            }
-            Ended::OutOfTime => {
-                self.record(&ledger, None).await;
-                tracing::error!(bundle = %id, "the extra run did not end in time");
+        match self.settle(ended, &id, &ledger, took).await {
+            Left::Stop => return false,
+            Left::Nothing => {}
+            Left::OutOfTime => {
                 self.state.metrics.ran(&RunNumbers { result: "failed", ..RunNumbers::default() });
-                self.tell_failure(&id, "out-of-time", "the run did not end within [service] max_run", 0);
+                self.tell_failure(&id, "out-of-time", OUT_OF_TIME, 0);
             }
-            Ended::Done(Ok(stored)) => self.record(&ledger, Some((&stored, took))).await,
             // The process before this one made a run in this second.
-            Ended::Done(Err(CollectError::SlotTaken { .. })) => self.extra_waits = true,
-            Ended::Done(Err(error)) => {
-                self.record(&ledger, None).await;
+            Left::Failure(CollectError::SlotTaken { .. }) => self.extra_waits = true,
+            Left::Failure(error) => {
                 tracing::error!(bundle = %id, error = %chain(&error), "the extra run failed");
                 self.state.set_ready(Err(reason(&error)));
                 self.state.metrics.ran(&RunNumbers { result: "failed", ..RunNumbers::default() });
@@ -281,8 +299,13 @@ impl Service {
 
     pub(super) fn overrides(&self) -> Overrides {
         let tally: Arc<dyn aws::Tally> = self.state.metrics.clone();
-        let settled = self.settled.clone();
-        Overrides { tally: Some(tally), refused: Refused::Waits, settled, ..self.options.overrides() }
+        Overrides {
+            tally: Some(tally),
+            refused: Refused::Waits,
+            settled: self.settled.clone(),
+            compiled: self.compiled.clone(),
+            ..self.options.overrides()
+        }
     }
 
     /// Says why a run failed, everywhere, and tries again later, under the same lease while it lasts.

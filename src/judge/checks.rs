@@ -1,4 +1,5 @@
-//! The checks of a configuration: the built-in ones and those of `[checks] policies_dir`, compiled at the start.
+//! The checks of a configuration: the built-in ones and those of `[checks] policies_dir`, compiled at the start; by a
+//! service once, and again when a file of the folder is another one.
 //!
 //! Everything that is wrong with them comes at once: texts with their file and line, parameters, exceptions and
 //! controls with the line of the configuration. Refused: more or larger files than a policy folder has.
@@ -6,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use evidenced_core::config::{Config, Problem};
 use evidenced_core::policy::{self, Policies, Text};
@@ -29,6 +31,10 @@ pub(crate) struct Checks {
     pub(crate) own: Option<Policies>,
 }
 
+/// The checks that a process compiled, for one configuration. Clones are one memory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Compiled(Arc<Mutex<Option<Checks>>>);
+
 /// Problems of the configuration, and of policy files.
 #[derive(Debug, Default)]
 pub(crate) struct ChecksError {
@@ -42,7 +48,31 @@ impl ChecksError {
     }
 }
 
+impl Compiled {
+    /// The checks of the configuration, compiled when its folder has other texts than they were compiled from.
+    pub(crate) fn of(&self, loaded: &Loaded) -> Result<Checks, ChecksError> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = loaded.config.checks.policies_dir.as_deref().map(|dir| loaded.resolve(dir));
+        // A folder that cannot be read is said by those who compile.
+        let own = folder.as_deref().map_or(Ok(Vec::new()), read_policies).ok();
+        if let (Some(checks), Some(own)) = (&*kept, own)
+            && checks.are_of(&own)
+        {
+            return Ok(checks.clone());
+        }
+        let checks = Checks::of(loaded)?;
+        *kept = Some(checks.clone());
+        Ok(checks)
+    }
+}
+
 impl Checks {
+    fn are_of(&self, own: &[Text]) -> bool {
+        let compiled = self.own.iter().flat_map(|own| &own.checks);
+        let compiled = compiled.map(|(id, policy)| (id.as_str(), policy.text.as_str()));
+        compiled.eq(own.iter().map(|own| (own.id.as_str(), own.text.as_str())))
+    }
+
     /// Compiles the checks of a configuration.
     pub(crate) fn of(loaded: &Loaded) -> Result<Self, ChecksError> {
         let config = &loaded.config;
@@ -140,4 +170,46 @@ pub(crate) fn read_policies(folder: &Path) -> Result<Vec<Text>, String> {
         return Err(format!("{shown} has no policy: expected files such as my_check.rego"));
     }
     Ok(texts.into_iter().map(|(id, text)| Text { id, text }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = "scope = \"prod\"\norganisation = \"Example Ltd\"\n[store]\nurl = \"file:store\"\n\
+        [signing]\norigin = \"evidence.example.com/prod\"\nevidence_key = \"file:keys/evidence.key.pem\"\n";
+    const MINE: &str = "# METADATA\n# title: T\n# description: D\n# custom:\n#   version: 1\n#   scope: region\n\
+        #   severity: low\n#   criteria: [CC6.6]\n#   inputs:\n#     vpc.vpcs:\n#       DescribeVpcs: [Vpcs.VpcId]\n\
+        #   remediation: R\n#   references: []\npackage evidenced.checks.mine\n\nimport rego.v1\n\n\
+        subjects contains \"x\" if false\n\nfindings contains \"x\" if false\n";
+
+    fn text_of(checks: &Checks) -> &str {
+        &checks.own.as_ref().unwrap().checks["mine"].text
+    }
+
+    #[test]
+    fn a_service_compiles_its_checks_again_when_a_text_changes_and_only_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("evidenced.toml");
+        fs::write(&path, format!("{CONFIG}[checks]\npolicies_dir = \"own\"\n")).unwrap();
+        fs::create_dir(folder.path().join("own")).unwrap();
+        let own = folder.path().join("own/mine.rego");
+        fs::write(&own, MINE).unwrap();
+        let loaded = Loaded::read(&path).unwrap();
+        let compiled = Compiled::default();
+        let first = compiled.of(&loaded).unwrap();
+        assert_eq!(text_of(&first), MINE);
+        // What is kept is given again: the marker is not overwritten.
+        compiled.0.lock().unwrap().as_mut().unwrap().all.profile = "kept".to_owned();
+        assert_eq!(compiled.clone().of(&loaded).unwrap().all.profile, "kept");
+        let other = MINE.replace("title: T", "title: U");
+        fs::write(&own, &other).unwrap();
+        let second = compiled.of(&loaded).unwrap();
+        assert_eq!((text_of(&second), second.all.profile.as_str()), (other.as_str(), "guide"));
+        // A folder that is gone, or a text that is none, is said each time and not covered by what is kept.
+        fs::write(&own, "package other\n").unwrap();
+        assert!(compiled.of(&loaded).is_err() && compiled.of(&loaded).is_err());
+        fs::remove_dir_all(folder.path().join("own")).unwrap();
+        assert!(compiled.of(&loaded).is_err());
+    }
 }

@@ -21,6 +21,8 @@ use std::path::{Path, PathBuf};
 use evidenced_bundle::note::Checkpoint;
 use evidenced_bundle::{BagId, Digest, PartId};
 
+use crate::store::Leash;
+
 /// Longest of the small files here.
 const SMALL_BYTES: u64 = 128 << 10;
 /// How the names of temporary files end; they begin with a dot.
@@ -51,6 +53,8 @@ pub(crate) struct Waiting {
     root: PathBuf,
     /// Unlocked by the system when the process ends, however it ends.
     _lock: File,
+    /// Let go of after the lock: whoever waits until nobody has the leash finds the spool free.
+    _leash: Leash,
 }
 
 fn failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> SpoolError + use<> {
@@ -85,7 +89,7 @@ impl Waiting {
                 remove(&folder.join(name))?;
             }
         }
-        let spool = Self { root: root.to_owned(), _lock: lock };
+        let spool = Self { root: root.to_owned(), _lock: lock, _leash: Leash::default() };
         let sealed = spool.sealed()?;
         let folder = root.join("sealed");
         for name in names(&folder)? {
@@ -96,6 +100,11 @@ impl Waiting {
             }
         }
         Ok(spool)
+    }
+
+    /// From now on it is used on a leash.
+    pub(crate) fn on(self, leash: Leash) -> Self {
+        Self { _leash: leash, ..self }
     }
 
     /// The name under which the service of this spool takes leases; made at the first start.
@@ -339,6 +348,21 @@ mod tests {
         assert!(matches!(Waiting::open(folder.path()), Err(SpoolError::Busy { .. })));
         drop(first);
         Waiting::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_spool_is_free_when_nobody_has_its_leash() {
+        let folder = tempfile::tempdir().unwrap();
+        for _ in 0..500 {
+            let leash = Leash::default();
+            let spool = Waiting::open(folder.path()).unwrap().on(leash.clone());
+            let work = std::thread::spawn(move || drop(spool));
+            while leash.is_held() {
+                std::hint::spin_loop();
+            }
+            Waiting::open(folder.path()).unwrap();
+            work.join().unwrap();
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use evidenced_core::moment;
 use crate::estate::Estate;
 use crate::outages::in_a_bucket;
 use crate::publish::{bundle, due};
-use crate::service::{Service, until};
+use crate::service::{Service, configure, estate, free_port, slow, until};
 
 const DAY: i64 = 86_400;
 const COMPLETE: &str = "evidenced_runs_total{result=\"complete\"}";
@@ -85,5 +85,90 @@ fn a_bucket_that_was_restored_is_refused_by_a_service_that_need_not_list_it() {
     set_clock(&estate, slot(2));
     service.until_metric("evidenced_runs_total{result=\"failed\"}", 1.0);
     assert!(service.log().contains("this store is older"), "{}", service.log());
+    service.stop();
+}
+
+/// Puts words into `[store]`, before the bucket's own.
+fn in_the_store(estate: &Estate, words: &str) {
+    let text = fs::read_to_string(estate.path("a.toml")).unwrap();
+    fs::write(estate.path("a.toml"), text.replace("allow_plain_http", &format!("{words}\nallow_plain_http")))
+        .unwrap();
+}
+
+#[test]
+fn a_bucket_that_denies_costs_no_slot() {
+    let (estate, bucket, port) = in_a_bucket("");
+    in_the_store(&estate, "expected_bucket_owner = \"111122223333\"");
+    bucket.belongs_to("111122223333");
+    set_clock(&estate, slot(0));
+    let service = by_the_clock(&estate, port);
+    service.until_metric(COMPLETE, 1.0);
+    let before = bucket.written();
+    // Another account has it, and then it is no longer HTTPS-only: nothing is written, and each slot is collected.
+    bucket.belongs_to("999900001111");
+    set_clock(&estate, slot(1));
+    service.until_metric("evidenced_spool_bundles", 1.0);
+    service.until_metric("evidenced_runs_total{result=\"failed\"}", 1.0);
+    bucket.belongs_to("111122223333");
+    bucket.https_only(false);
+    set_clock(&estate, slot(2));
+    service.until_metric("evidenced_spool_bundles", 2.0);
+    service.until_metric("evidenced_runs_total{result=\"failed\"}", 2.0);
+    assert_eq!(bucket.written(), before);
+    bucket.https_only(true);
+    set_clock(&estate, slot(3));
+    service.until_metric(COMPLETE, 4.0);
+    assert_eq!(service.metric("evidenced_slots_missed_total"), Some(0.0));
+    let zips: Vec<String> = bucket.written().into_iter().filter(|key| crate::bucket::is_zip(key)).collect();
+    let slots: Vec<PathBuf> = (0..4).map(|day| bundle(&estate, slot(day))).collect();
+    assert_eq!(zips.len(), 4);
+    assert!(zips.iter().zip(&slots).all(|(key, path)| path.ends_with(key)), "{zips:?} {slots:?}");
+    service.stop();
+}
+
+#[test]
+fn a_run_is_put_off_by_its_jitter_and_keeps_its_slot() {
+    let (estate, bucket, port) = in_a_bucket("");
+    let text = fs::read_to_string(estate.path("a.toml")).unwrap();
+    assert!(!text.contains("jitter"));
+    set_clock(&estate, slot(0));
+    let clock = estate.path("clock");
+    let service = Service::start_with(&estate, "a", port, |command| {
+        command.arg("--clock").arg(clock).args(["--jitter", "2h"]);
+    });
+    let next = || service.metric("evidenced_next_slot_timestamp_seconds").filter(|next| *next > 0.0);
+    let start = until("when the slot is started", next);
+    let start =
+        (0..7_200).map(|delay| slot(0) + delay).find(|at| at.to_string() == start.to_string()).unwrap();
+    assert!(start > slot(0), "this scope is put off by nothing: choose another");
+    set_clock(&estate, start - 1);
+    service.until_said("the clock was set");
+    service.until_metric("evidenced_next_slot_timestamp_seconds", next().unwrap());
+    assert_eq!(service.metric(COMPLETE), None);
+    assert!(!bucket.written().iter().any(|key| key.starts_with("lease/") || crate::bucket::is_zip(key)));
+    set_clock(&estate, start);
+    service.until_metric(COMPLETE, 1.0);
+    assert!(
+        bucket.written().iter().any(|key| bundle(&estate, slot(0)).ends_with(key)),
+        "{:?}",
+        bucket.written()
+    );
+    service.stop();
+}
+
+#[test]
+fn a_clock_that_is_set_in_a_run_is_no_sign_of_a_dead_service() {
+    let estate = estate(slow(4_000));
+    let port = free_port();
+    configure(&estate, "a", port, "");
+    set_clock(&estate, slot(0));
+    let service = by_the_clock(&estate, port);
+    service.until_metric("evidenced_lease_held", 1.0);
+    for seconds in [3_600, -86_400, 7_200] {
+        set_clock(&estate, slot(0) + seconds);
+        assert_eq!(service.ask("GET", "/livez").unwrap().0, 200);
+    }
+    assert_eq!(service.metric(COMPLETE), None, "the run was over before");
+    service.until_metric(COMPLETE, 1.0);
     service.stop();
 }

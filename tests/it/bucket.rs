@@ -99,9 +99,9 @@ impl Bucket {
         self.state.slow_ms.store(milliseconds, Ordering::Release);
     }
 
-    /// Takes the HTTPS-only statement away.
-    pub(crate) fn allow_plain_http(&self) {
-        self.state.https_only.store(false, Ordering::Release);
+    /// Takes the HTTPS-only statement away, or puts it back.
+    pub(crate) fn https_only(&self, is: bool) {
+        self.state.https_only.store(is, Ordering::Release);
     }
 
     /// Whoever expects another owner is denied.

@@ -394,7 +394,7 @@ fn a_bucket_that_is_not_https_only_is_missing_with_the_statement_to_add() {
         assert_eq!(good.state("bucket", Some(rule)), "ok", "{rule}");
     }
     assert_eq!(good.state("bucket", Some("owner")), "warn");
-    bucket.allow_plain_http();
+    bucket.https_only(false);
     let found = doctor(&estate, &[]);
     found.only(&["bucket"]);
     let (state, _, remedy) = found.check("bucket", Some("https-only"));

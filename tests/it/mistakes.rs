@@ -56,7 +56,7 @@ fn is_empty(folder: &Path) -> bool {
 #[test]
 fn a_bucket_without_the_statement_gets_not_even_a_lease() {
     let (estate, bucket) = with_bucket();
-    bucket.allow_plain_http();
+    bucket.https_only(false);
     for output in [run(&estate, "a", &[]), one_off(&estate, "a")] {
         refused(&output, 6, &["https-only", "add this statement to the bucket policy", "--accept-bucket"]);
     }
@@ -87,7 +87,7 @@ fn a_bucket_that_is_not_https_only_any_more_is_not_written_to_again() {
     let service = Service::start(&estate, "a", port);
     service.until_metric("evidenced_runs_total{result=\"complete\"}", 1.0);
     assert!(bucket.written()[0].starts_with("lease/"), "{:?}", bucket.written());
-    bucket.allow_plain_http();
+    bucket.https_only(false);
     let before = bucket.written().len();
     assert_eq!(service.ask("POST", "/run").unwrap().0, 202);
     service.until_metric("evidenced_runs_total{result=\"failed\"}", 1.0);

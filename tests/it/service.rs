@@ -57,7 +57,7 @@ pub(crate) fn estate(config: Config) -> Estate {
 }
 
 /// The first request for VPCs of each region takes so long.
-fn slow(milliseconds: u64) -> Config {
+pub(crate) fn slow(milliseconds: u64) -> Config {
     let fault =
         Fault { first: Some(1), ..Fault::on("ec2", "DescribeVpcs", Effect::Latency { milliseconds }) };
     Config { faults: vec![fault], ..one_account() }
@@ -218,9 +218,17 @@ fn the_service_runs_its_slot_at_once_and_extra_runs_when_asked() {
         ("evidenced_gaps{new=\"true\"}", 0.0),
         ("evidenced_spool_bundles", 0.0),
         ("evidenced_lease_held", 0.0),
+        ("evidenced_findings{verdict=\"excepted\"}", 0.0),
     ] {
         assert_eq!(service.metric(name), Some(value), "{name}");
     }
+    let rows = |word: &str| service.metric(&format!("evidenced_findings{{verdict=\"{word}\"}}"));
+    let judged: f64 = ["pass", "fail", "unknown", "not-applicable"].into_iter().filter_map(rows).sum();
+    let summary = estate.open(&bundle(&estate, slot)).read(&BundlePath::new("data/summary.json").unwrap());
+    let summary: Value = serde_json::from_slice(&summary.unwrap()).unwrap();
+    let verdicts = summary["verdicts"].as_object().unwrap();
+    assert!(judged > 0.0 && verdicts.values().filter_map(Value::as_f64).sum::<f64>() == judged, "{summary}");
+    assert_eq!(rows("unknown"), verdicts["unknown"].as_f64());
     let asked = "evidenced_api_calls_total{service=\"ec2\",operation=\"DescribeVpcs\",outcome=\"ok\"}";
     assert!(service.metric(asked).unwrap() >= 2.0);
     // The next slot is tomorrow's: nothing else is due, and a run is made when it is asked for.
@@ -235,6 +243,7 @@ fn the_service_runs_its_slot_at_once_and_extra_runs_when_asked() {
     let lines: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 3);
     assert_eq!((&lines[0]["scope"], &lines[0]["CoverageRatio"]), (&"test".into(), &1.0.into()));
+    assert_eq!(lines[0]["FindingsUnknown"], verdicts["unknown"]);
     let said = service.log();
     let stored = said.lines().find(|line| line.contains("\"stored\"")).unwrap();
     let stored: Value = serde_json::from_str(stored).unwrap();
