@@ -119,11 +119,11 @@ fn two_extra_runs_of_one_second_are_two_bundles_and_no_failure() {
 
 #[test]
 fn work_that_was_given_up_lets_go_of_the_spool() {
-    let (estate, bucket, port) = in_a_bucket("max_run = \"3s\"");
+    let (estate, bucket, port) = in_a_bucket("max_run = \"15s\"");
     let service = Service::start(&estate, "a", port);
     service.until_metric("evidenced_runs_total{result=\"complete\"}", 1.0);
-    // Each step takes two seconds: asking the bucket alone takes longer than a run may.
-    bucket.slow(2_000);
+    // Each step takes ten seconds: asking the bucket alone takes longer than a run may.
+    bucket.slow(10_000);
     next_second();
     assert_eq!(service.ask("POST", "/run").unwrap().0, 202);
     service.until_metric("evidenced_runs_total{result=\"failed\"}", 1.0);
