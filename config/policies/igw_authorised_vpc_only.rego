@@ -4,7 +4,7 @@
 #   VPCs that may have an internet gateway are listed in the configuration; with an empty list every attached
 #   gateway fails, as with AWS's own rule.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: medium
 #   criteria: [CC6.6]
@@ -26,8 +26,10 @@ all := data.lib.evidence.entries("vpc.gateways", "DescribeInternetGateways", "In
 
 subjects contains gateway.value.InternetGatewayId if some gateway in all
 
+findings contains finding if some finding in data.lib.shared.findings(all, "InternetGatewayId")
+
 findings contains finding if {
-	some gateway in all
+	some gateway in data.lib.shared.own(all)
 	some attachment in gateway.value.Attachments
 	attachment.State in {"available", "attached", "attaching"}
 	not attachment.VpcId in input.parameters.vpcs

@@ -5,7 +5,7 @@
 #   speaks it. One forward fails the load balancer, whatever its other rules do. A load balancer without an HTTP
 #   listener passes.
 # custom:
-#   version: 2
+#   version: 3
 #   scope: region
 #   severity: high
 #   criteria: [CC6.7]
@@ -56,6 +56,22 @@ findings contains finding if {
 		"subject": listener.value.LoadBalancerArn,
 		"status": "unknown",
 		"reason": concat("", ["HTTP port ", port(listener.value), ": its rules could not be read"]),
+		"pointers": [listener.at],
+	}
+}
+
+# Nothing is forwarded, and nothing redirects either: the row says so.
+findings contains finding if {
+	input.parameters.fixed_response
+	some listener in plain
+	some call in data.lib.listeners.answered(listener.value)
+	some rule in call.value.output.Rules
+	some action in rule.Actions
+	action.Type == "fixed-response"
+	finding := {
+		"subject": listener.value.LoadBalancerArn,
+		"status": "pass",
+		"reason": concat("", ["HTTP port ", port(listener.value), ": rule ", rule.Priority, " answers by itself, nothing is forwarded"]),
 		"pointers": [listener.at],
 	}
 }

@@ -4,7 +4,7 @@
 #   HTTPS, TLS and QUIC pass. An HTTP listener that only redirects passes under guide and fails under aws. TCP
 #   that goes through to TLS targets passes, other pass-through cannot be judged and is unknown.
 # custom:
-#   version: 2
+#   version: 3
 #   scope: region
 #   severity: high
 #   criteria: [CC6.7]

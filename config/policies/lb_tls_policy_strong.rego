@@ -4,7 +4,7 @@
 #   Under guide the policy's protocols, as DescribeSSLPolicies tells them, must be among TLSv1.2 and TLSv1.3;
 #   under aws its name must be in the dated list of ELB.17. All HTTPS and TLS listeners.
 # custom:
-#   version: 2
+#   version: 3
 #   scope: region
 #   severity: high
 #   criteria: [CC6.7]
@@ -68,6 +68,25 @@ findings contains finding if {
 	name := object.get(listener.value, "SslPolicy", "no policy")
 	not name in data.lists.elb17_policies.names
 	finding := found(listener, "fail", concat(" ", [name, "is not in the list of ELB.17 of", data.lists.elb17_policies.date]), name)
+}
+
+# What passes says what it takes, with the ciphers that have no forward secrecy or no authenticated encryption.
+findings contains finding if {
+	some listener in secure
+	some policy in policies
+	policy.value.Name == listener.value.SslPolicy
+	old := [cipher.Name | some cipher in object.get(policy.value, "Ciphers", []); not modern(cipher.Name)]
+	noted := {true: "", false: concat("", ["; ciphers without forward secrecy or with CBC: ", format_int(count(old), 10)])}[count(old) == 0]
+	why := concat("", [policy.value.Name, " takes ", concat(", ", policy.value.SslProtocols), noted])
+	finding := found(listener, "pass", why, {"protocols": policy.value.SslProtocols, "oldCiphers": old})
+}
+
+# TLS 1.3 has no others.
+modern(name) if startswith(name, "TLS_")
+
+modern(name) if {
+	startswith(name, "ECDHE-")
+	contains(name, "-GCM-")
 }
 
 found(listener, status, why, observed) := {

@@ -5,7 +5,7 @@
 #   halves of the internet count together, IPv4 and IPv6, default ACLs too. The guide's rule for ephemeral ports
 #   passes where no subnet of the ACL has a route to an internet gateway.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: medium
 #   criteria: [CC6.6]
@@ -36,8 +36,10 @@ package evidenced.checks.nacl_no_admin_ports_from_internet
 
 subjects contains nacl.value.NetworkAclId if some nacl in data.lib.nacls.all
 
+findings contains finding if some finding in data.lib.nacls.foreign
+
 findings contains finding if {
-	some nacl in data.lib.nacls.all
+	some nacl in data.lib.nacls.own
 	count(object.get(nacl.value, "Associations", [])) == 0
 	finding := {
 		"subject": nacl.value.NetworkAclId,
@@ -47,7 +49,7 @@ findings contains finding if {
 }
 
 findings contains finding if {
-	some nacl in data.lib.nacls.all
+	some nacl in data.lib.nacls.own
 	count(object.get(nacl.value, "Associations", [])) > 0
 	some port in input.parameters.tcp
 	chosen := data.lib.nacls.effective(nacl.value, false, "tcp", port)
@@ -57,7 +59,7 @@ findings contains finding if {
 }
 
 findings contains finding if {
-	some nacl in data.lib.nacls.all
+	some nacl in data.lib.nacls.own
 	some port in input.parameters.tcp
 	chosen := data.lib.nacls.effective(nacl.value, false, "tcp", port)
 	data.lib.nacls.together(nacl.value, chosen)

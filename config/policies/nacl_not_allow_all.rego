@@ -4,7 +4,7 @@
 #   An entry that allows every protocol for addresses that together are the internet, where no earlier entry
 #   denies them. Default ACLs, which AWS makes that way, have a row with isDefault.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: low
 #   criteria: [CC6.6]
@@ -25,8 +25,10 @@ package evidenced.checks.nacl_not_allow_all
 
 subjects contains nacl.value.NetworkAclId if some nacl in data.lib.nacls.all
 
+findings contains finding if some finding in data.lib.nacls.foreign
+
 findings contains finding if {
-	some nacl in data.lib.nacls.all
+	some nacl in data.lib.nacls.own
 	count(object.get(nacl.value, "Associations", [])) == 0
 	finding := {
 		"subject": nacl.value.NetworkAclId,
@@ -36,7 +38,7 @@ findings contains finding if {
 }
 
 findings contains finding if {
-	some nacl in data.lib.nacls.all
+	some nacl in data.lib.nacls.own
 	count(object.get(nacl.value, "Associations", [])) > 0
 	some way, egress in {"in": false, "out": true}
 	way in input.parameters.ways

@@ -2,10 +2,12 @@
 # title: Network ACLs of private subnets allow what the guide's table lists and nothing else
 # description: >-
 #   ACLs all of whose subnets have no route to an internet gateway. Every entry that allows must be inside a row
-#   of the table: direction, protocol, ports, and a CIDR, or vpc for the VPC's own blocks. The first row of the
-#   default is the guide's rule 100; the others are what a private subnet needs, so set the table to your own.
+#   of the table: direction, protocol, ports, and a CIDR, or vpc for the VPC's own blocks. Under guide: the guide's
+#   rule 100 for return traffic, HTTPS out, and traffic of the VPC. Under aws: AWS's rules for a private subnet
+#   behind a NAT device, which let HTTP out too and have IPv6. Answers leave a private subnet for the VPC only, so
+#   no row lets the ephemeral ports out to the internet.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: medium
 #   criteria: [CC6.6]
@@ -22,29 +24,36 @@
 #     table:
 #       description: "rows: way (in, out), protocol (tcp, udp, all), from, to, cidr (or vpc)"
 #       kind: rules
-#       default:
+#       guide:
 #         - {"way": "in", "protocol": "tcp", "from": 1024, "to": 65535, "cidr": "0.0.0.0/0"}
 #         - {"way": "in", "protocol": "all", "cidr": "vpc"}
 #         - {"way": "out", "protocol": "all", "cidr": "vpc"}
 #         - {"way": "out", "protocol": "tcp", "from": 443, "to": 443, "cidr": "0.0.0.0/0"}
-#         - {"way": "out", "protocol": "tcp", "from": 1024, "to": 65535, "cidr": "0.0.0.0/0"}
+#       aws:
+#         - {"way": "in", "protocol": "tcp", "from": 1024, "to": 65535, "cidr": "0.0.0.0/0"}
+#         - {"way": "in", "protocol": "tcp", "from": 1024, "to": 65535, "cidr": "::/0"}
+#         - {"way": "in", "protocol": "all", "cidr": "vpc"}
+#         - {"way": "out", "protocol": "all", "cidr": "vpc"}
+#         - {"way": "out", "protocol": "tcp", "from": 80, "to": 80, "cidr": "0.0.0.0/0"}
+#         - {"way": "out", "protocol": "tcp", "from": 80, "to": 80, "cidr": "::/0"}
+#         - {"way": "out", "protocol": "tcp", "from": 443, "to": 443, "cidr": "0.0.0.0/0"}
+#         - {"way": "out", "protocol": "tcp", "from": 443, "to": 443, "cidr": "::/0"}
 #   remediation: Remove the entry, or add a row to [checks.params.nacl_private_table] with its reason.
-#   references: [https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html]
+#   references: [https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Scenario2.html#nacl-rules-scenario-2, https://docs.aws.amazon.com/vpc/latest/userguide/nacl-ephemeral-ports.html, https://docs.aws.amazon.com/vpc/latest/userguide/default-network-acl.html]
 package evidenced.checks.nacl_private_table
 
-# ACLs all of whose subnets are known to be private.
+# ACLs none of whose subnets is known to be public.
 private := [nacl |
-	some nacl in data.lib.nacls.all
+	some nacl in data.lib.nacls.own
 	count(object.get(nacl.value, "Associations", [])) > 0
-	every association in nacl.value.Associations {
-		hidden(association.SubnetId)
-	}
+	exposed := [association | some association in nacl.value.Associations; classes[association.SubnetId] == "public"]
+	count(exposed) == 0
 ]
 
-hidden(id) if {
+classes[subnet.value.SubnetId] := found if {
 	some subnet in data.lib.routes.subnets
-	subnet.value.SubnetId == id
-	data.lib.routes.class(data.lib.routes.table_of(subnet.value).value) != "public"
+	table := data.lib.routes.table_of(subnet.value)
+	found := data.lib.routes.class(table.value)
 }
 
 subjects contains nacl.value.NetworkAclId if some nacl in private
@@ -61,6 +70,18 @@ findings contains finding if {
 		"observed": data.lib.nacls.words(entry),
 		"expected": input.parameters.table,
 		"pointers": [data.lib.nacls.place(nacl, number)],
+	}
+}
+
+findings contains finding if {
+	some nacl in private
+	some association in nacl.value.Associations
+	not classes[association.SubnetId]
+	finding := {
+		"subject": nacl.value.NetworkAclId,
+		"status": "unknown",
+		"reason": concat("", ["whether ", association.SubnetId, " has a route to an internet gateway is not known"]),
+		"pointers": [nacl.at],
 	}
 }
 

@@ -1,10 +1,10 @@
 # METADATA
 # title: Routes over peering connections lead to parts of the peer's network
 # description: >-
-#   A route that holds a whole block of the other VPC fails; IPv4 and IPv6, both directions, seen from the VPC
+#   Routes that together hold a whole block of the other VPC fail; IPv4 and IPv6, both directions, seen from the VPC
 #   of the route table. Connections without a route pass.
 # custom:
-#   version: 2
+#   version: 3
 #   scope: region
 #   severity: medium
 #   criteria: [CC6.6]
@@ -25,17 +25,16 @@ live := [connection | some connection in all; connection.value.Status.Code in {"
 
 subjects contains connection.value.VpcPeeringConnectionId if some connection in live
 
-# Routes over a connection, with the other side's CIDRs as the table's VPC sees them.
+# The routes of a table over a connection, with the other side as the table's VPC sees it.
 routes(connection) := [found |
 	some table in data.lib.routes.tables
-	some number
-	route := table.value.Routes[number]
-	route.VpcPeeringConnectionId == connection.VpcPeeringConnectionId
+	numbers := [number | some number; table.value.Routes[number].VpcPeeringConnectionId == connection.VpcPeeringConnectionId]
+	count(numbers) > 0
 	found := {
 		"table": table.value.RouteTableId,
-		"cidrs": data.lib.routes.destinations(route),
+		"cidrs": [cidr | some number in numbers; some cidr in data.lib.routes.destinations(table.value.Routes[number])],
 		"peer": peer(connection, table.value.VpcId),
-		"at": concat("/", [table.at, "Routes", format_int(number, 10)]),
+		"at": [concat("/", [table.at, "Routes", format_int(number, 10)]) | some number in numbers],
 	}
 ]
 
@@ -49,19 +48,39 @@ blocks(side) := (v4 | v6) | first if {
 	first := {side.CidrBlock | side.CidrBlock}
 }
 
+# Routes count together: two halves of a block are the block.
 findings contains finding if {
 	some connection in live
 	some route in routes(connection.value)
-	some cidr in route.cidrs
 	some block in blocks(route.peer)
-	data.lib.net.inside(block, [cidr])
+	whole := input.cidrs[block]
+	over := [cidr | some cidr in route.cidrs; input.cidrs[cidr].family == whole.family]
+	data.lib.net.covered([input.cidrs[cidr] | some cidr in over], whole.first, whole.last)
 	finding := {
 		"subject": connection.value.VpcPeeringConnectionId,
 		"status": "fail",
-		"reason": concat("", [route.table, " routes ", cidr, ", the whole ", block, " of ", route.peer.VpcId, " of ", route.peer.OwnerId]),
-		"observed": cidr,
+		"reason": concat("", [
+			route.table, " routes ", concat(", ", sort(over)), ", the whole ", block, " of ", route.peer.VpcId, " of ",
+			route.peer.OwnerId,
+		]),
+		"observed": over,
 		"expected": "routes to parts of the peer's range",
-		"pointers": [route.at],
+		"pointers": route.at,
+	}
+}
+
+# Who is connected, on connections that pass too.
+findings contains finding if {
+	some connection in live
+	sides := [concat(" of ", [side.VpcId, object.get(side, "OwnerId", "an account that is not told")]) |
+		some side in [connection.value.RequesterVpcInfo, connection.value.AccepterVpcInfo]
+	]
+	finding := {
+		"subject": connection.value.VpcPeeringConnectionId,
+		"status": "pass",
+		"reason": concat(" ", ["connects", concat(" and ", sides), "without a route to a whole block"]),
+		"observed": sides,
+		"pointers": [connection.at],
 	}
 }
 
@@ -74,6 +93,6 @@ findings contains finding if {
 		"subject": connection.value.VpcPeeringConnectionId,
 		"status": "unknown",
 		"reason": concat("", ["the range of ", route.peer.VpcId, " of ", route.peer.OwnerId, " is not known"]),
-		"pointers": [route.at],
+		"pointers": route.at,
 	}
 }

@@ -4,7 +4,7 @@
 #   Any rule fails, the one among the members of the group and the one for all outbound traffic that AWS puts
 #   there too. Default groups of unused VPCs have a row too.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: medium
 #   criteria: [CC6.6]
@@ -23,8 +23,10 @@ defaults := [group | some group in data.lib.groups.all; group.value.GroupName ==
 
 subjects contains group.value.GroupId if some group in defaults
 
+findings contains finding if some finding in data.lib.shared.findings(defaults, "GroupId")
+
 findings contains finding if {
-	some group in defaults
+	some group in data.lib.shared.own(defaults)
 	inward := count(group.value.IpPermissions)
 	outward := count(group.value.IpPermissionsEgress)
 	inward + outward > 0

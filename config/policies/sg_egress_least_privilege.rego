@@ -2,9 +2,9 @@
 # title: Security groups let out to the internet only what their tier needs
 # description: >-
 #   No group lets every protocol out to the internet; a group of a known tier lets out the ports of its list. A
-#   tier is a tag, else what the network interfaces belong to (load balancers, databases).
+#   tier is a tag, else what the network interfaces belong to (load balancers, functions, databases).
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: medium
 #   criteria: [CC6.6]
@@ -32,6 +32,8 @@
 package evidenced.checks.sg_egress_least_privilege
 
 subjects := data.lib.groups.ids
+
+findings contains finding if some finding in data.lib.groups.foreign
 
 findings contains finding if {
 	some group in data.lib.groups.suspects_out

@@ -4,7 +4,7 @@
 #   Any protocol, or every TCP or every UDP port (0-65535 or 1-65535), from sources that together are the
 #   internet.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: critical
 #   criteria: [CC6.6]
@@ -20,6 +20,8 @@
 package evidenced.checks.sg_no_all_traffic_from_internet
 
 subjects := data.lib.groups.ids
+
+findings contains finding if some finding in data.lib.groups.foreign
 
 findings contains finding if {
 	some group in data.lib.groups.suspects

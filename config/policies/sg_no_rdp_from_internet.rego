@@ -4,7 +4,7 @@
 #   As for SSH: the rules of each group are taken together, with ranges, any protocol, IPv4 and IPv6, prefix
 #   lists and CIDRs that are the internet only together.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: high
 #   criteria: [CC6.6]
@@ -26,6 +26,8 @@
 package evidenced.checks.sg_no_rdp_from_internet
 
 subjects := data.lib.groups.ids
+
+findings contains finding if some finding in data.lib.groups.foreign
 
 findings contains finding if some finding in data.lib.groups.open("tcp", input.parameters.tcp)
 

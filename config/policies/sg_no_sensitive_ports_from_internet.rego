@@ -4,7 +4,7 @@
 #   The dated list of sensitive ports (data/sensitive_ports.json), more ports and exceptions by parameters. The
 #   rules of each group are taken together.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: high
 #   criteria: [CC6.6]
@@ -33,6 +33,8 @@
 package evidenced.checks.sg_no_sensitive_ports_from_internet
 
 subjects := data.lib.groups.ids
+
+findings contains finding if some finding in data.lib.groups.foreign
 
 ports[protocol] := {port |
 	some port in array.concat(data.lists.sensitive_ports[protocol], input.parameters[protocol])

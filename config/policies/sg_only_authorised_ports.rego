@@ -4,7 +4,7 @@
 #   Whatever the internet reaches must be listed: TCP and UDP ports, and other protocols such as icmp by name.
 #   Any protocol is never authorised. A range passes only when each of its ports is listed.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: high
 #   criteria: [CC6.6]
@@ -33,6 +33,8 @@
 package evidenced.checks.sg_only_authorised_ports
 
 subjects := data.lib.groups.ids
+
+findings contains finding if some finding in data.lib.groups.foreign
 
 findings contains finding if {
 	some group in data.lib.groups.suspects

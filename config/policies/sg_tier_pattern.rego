@@ -6,7 +6,7 @@
 #   the database. Every rule of a group of a tier must be one of the arrows; a CIDR in the place of a group
 #   fails.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: medium
 #   criteria: [CC6.6]
@@ -42,7 +42,7 @@ package evidenced.checks.sg_tier_pattern
 
 tiered := [group |
 	roles := data.lib.roles.of_group
-	some group in data.lib.groups.all
+	some group in data.lib.shared.own(data.lib.groups.all)
 	roles[group.value.GroupId]
 ]
 

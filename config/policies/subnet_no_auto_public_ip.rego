@@ -1,9 +1,10 @@
 # METADATA
 # title: Subnets do not give out public addresses by themselves
 # description: >-
-#   Neither public IPv4 addresses at launch nor IPv6 addresses at creation.
+#   Neither public IPv4 addresses at launch nor IPv6 addresses at creation. Subnets that another account shares are
+#   judged there.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: medium
 #   criteria: [CC6.6]
@@ -22,8 +23,10 @@ all := data.lib.evidence.entries("vpc.subnets", "DescribeSubnets", "Subnets")
 
 subjects contains subnet.value.SubnetId if some subnet in all
 
+findings contains finding if some finding in data.lib.shared.findings(all, "SubnetId")
+
 findings contains finding if {
-	some subnet in all
+	some subnet in data.lib.shared.own(all)
 	some field in ["MapPublicIpOnLaunch", "AssignIpv6AddressOnCreation"]
 	subnet.value[field] == true
 	finding := {

@@ -4,8 +4,9 @@
 #   A subnet's route table is the one that it is associated with, else the main one of its VPC. It is public by
 #   a live route to an internet gateway, egress by one to anything else that leaves, and isolated otherwise.
 #   Data must be isolated, applications not public, and public subnets hold load balancers and gateways only.
+#   Subnets that another account shares are judged there.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: high
 #   criteria: [CC6.6]
@@ -41,6 +42,10 @@ package evidenced.checks.subnet_tier_by_route
 
 subjects contains subnet.value.SubnetId if some subnet in data.lib.routes.subnets
 
+own := data.lib.shared.own(data.lib.routes.subnets)
+
+findings contains finding if some finding in data.lib.shared.findings(data.lib.routes.subnets, "SubnetId")
+
 # Subnets with a data store in them, and what else there is in subnets than load balancers and gateways.
 holding_data contains interface.value.SubnetId if {
 	some interface in data.lib.roles.interfaces
@@ -58,7 +63,7 @@ tier(subnet) := "db" if {
 }
 
 findings contains finding if {
-	some subnet in data.lib.routes.subnets
+	some subnet in own
 	not data.lib.routes.table_of(subnet.value)
 	finding := {
 		"subject": subnet.value.SubnetId,
@@ -69,24 +74,26 @@ findings contains finding if {
 }
 
 findings contains finding if {
-	some subnet in data.lib.routes.subnets
+	some subnet in own
 	table := data.lib.routes.table_of(subnet.value)
 	class := data.lib.routes.class(table.value)
-	finding := found(subnet, table, "pass", concat("", ["is ", class, " by ", table.value.RouteTableId]), class)
+	why := concat("", ["is ", class, " by ", table.value.RouteTableId, onward(table.value)])
+	finding := found(subnet, table, "pass", why, class)
 }
 
 findings contains finding if {
-	some subnet in data.lib.routes.subnets
+	some subnet in own
 	table := data.lib.routes.table_of(subnet.value)
 	class := data.lib.routes.class(table.value)
 	role := tier(subnet.value)
 	not class in input.parameters.classes[role]
-	finding := found(subnet, table, "fail", concat("", ["is of tier ", role, " and ", class, " by ", table.value.RouteTableId]), class)
+	why := concat("", ["is of tier ", role, " and ", class, " by ", table.value.RouteTableId, onward(table.value)])
+	finding := found(subnet, table, "fail", why, class)
 }
 
 # A public subnet is for load balancers and gateways.
 findings contains finding if {
-	some subnet in data.lib.routes.subnets
+	some subnet in own
 	table := data.lib.routes.table_of(subnet.value)
 	data.lib.routes.class(table.value) == "public"
 	some interface in others
@@ -94,6 +101,16 @@ findings contains finding if {
 	why := concat("", ["is public and holds ", interface.value.NetworkInterfaceId, ", of neither a load balancer nor a gateway"])
 	finding := found(subnet, table, "fail", why, "public")
 }
+
+# Behind a transit gateway the way goes on in its own route tables, which are not looked at here.
+onward(table) := concat("", [" over ", concat(", ", transit), ": whether that leads to the internet is unknown"]) if {
+	transit := transits(table)
+	count(transit) > 0
+}
+
+onward(table) := "" if count(transits(table)) == 0
+
+transits(table) := {route.TransitGatewayId | some route in table.Routes; data.lib.routes.outward(route); route.TransitGatewayId}
 
 belongs(interface) if data.lib.roles.belongs(interface) == "lb"
 

@@ -55,11 +55,12 @@ status(log) := [concat(" ", ["is", log.FlowLogStatus]) | log.FlowLogStatus != "A
 delivery(log) := ["could not deliver" | object.get(log, "DeliverLogsStatus", "SUCCESS") == "FAILED"]
 
 # A log without a format has AWS's own, which has them all.
+format(log) := [] if not log.LogFormat
+
 format(log) := [concat(" ", ["leaves out", field]) |
-	text := log.LogFormat
 	some field in input.parameters.fields
-	not contains(text, concat("", ["${", field, "}"]))
-]
+	not contains(log.LogFormat, concat("", ["${", field, "}"]))
+] if log.LogFormat
 
 good(resource) := [log | some log in logs; log.value.ResourceId == resource; count(defects(log.value)) == 0]
 

@@ -4,7 +4,7 @@
 #   The endpoint is in the route table of every subnet that no internet gateway serves, and its policy is not
 #   the one that lets everyone do everything. Shared VPCs are judged where they belong.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: low
 #   criteria: [CC6.6, CC6.7]
@@ -82,6 +82,15 @@ findings contains finding if {
 	open(json.unmarshal(endpoint.value.PolicyDocument))
 	why := concat("", [endpoint.value.VpcEndpointId, " lets everyone do everything"])
 	finding := made(vpc, "fail", why, [concat("/", [endpoint.at, "PolicyDocument"])])
+}
+
+findings contains finding if {
+	some vpc in vpcs
+	vpc.value.OwnerId == input.account
+	some service in input.parameters.services
+	some endpoint in serving(vpc.value.VpcId, service)
+	not endpoint.value.PolicyDocument
+	finding := made(vpc, "unknown", concat(" ", [endpoint.value.VpcEndpointId, "does not show its policy"]), [endpoint.at])
 }
 
 open(policy) if {

@@ -5,7 +5,7 @@
 #   or softened to Count or Allow; groups of Firewall Manager count. The ACL protects something, and its metrics
 #   and sampled requests are on. An Allow rule before the groups is unknown until it is named.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: high
 #   criteria: [CC6.6]
@@ -39,49 +39,34 @@ acls := [{"at": concat("", [call.at, "/output/WebACL"]), "value": acl} |
 	acl := call.value.output.WebACL
 ]
 
-# Rules that apply a managed group: the ACL's own, and those of Firewall Manager before and behind them.
-applying(acl, name) := array.concat(own, managed) if {
-	own := [rule | some rule in acl.Rules; rule.Statement.ManagedRuleGroupStatement.VendorName == "AWS"; rule.Statement.ManagedRuleGroupStatement.Name == name]
-	managed := [group |
-		some side in ["PreProcessFirewallManagerRuleGroups", "PostProcessFirewallManagerRuleGroups"]
-		some group in object.get(acl, side, [])
-		group.FirewallManagerStatement.ManagedRuleGroupStatement.VendorName == "AWS"
-		group.FirewallManagerStatement.ManagedRuleGroupStatement.Name == name
-	]
-}
-
-blocks(rule) if {
-	rule.OverrideAction.None == {}
-	count(softened(rule)) == 0
-}
-
-statement(rule) := rule.Statement.ManagedRuleGroupStatement if rule.Statement
-
-statement(rule) := rule.FirewallManagerStatement.ManagedRuleGroupStatement if not rule.Statement
-
-softened(rule) := {name |
-	some override in object.get(statement(rule), "RuleActionOverrides", [])
-	some action in ["Count", "Allow"]
-	override.ActionToUse[action]
-	name := override.Name
-} | {name | some excluded in object.get(statement(rule), "ExcludedRules", []); name := excluded.Name}
-
 findings contains finding if {
 	some acl in acls
 	some name in input.parameters.groups
-	count(applying(acl.value, name)) == 0
+	count(data.lib.web_acls.applying(acl.value, name)) == 0
 	finding := found(acl, "fail", concat(" ", ["does not apply", name]))
 }
 
 findings contains finding if {
 	some acl in acls
 	some name in input.parameters.groups
-	rules := applying(acl.value, name)
+	rules := data.lib.web_acls.applying(acl.value, name)
 	count(rules) > 0
-	count([rule | some rule in rules; blocks(rule)]) == 0
-	weak := sort([text | some rule in rules; some text in softened(rule)])
+	count([rule | some rule in rules; data.lib.web_acls.blocks(rule)]) == 0
+	weak := sort([text | some rule in rules; some text in data.lib.web_acls.softened(rule)])
 	why := {true: " is in Count", false: concat(" ", [" is softened:", concat(", ", weak)])}[count(weak) == 0]
 	finding := found(acl, "fail", concat("", [name, why]))
+}
+
+# What the row of an ACL that passes says: its default, and how each group is narrowed and pinned.
+findings contains finding if {
+	some acl in acls
+	groups := [concat("", [name, data.lib.web_acls.version(rule), data.lib.web_acls.narrowed(rule)]) |
+		some name in input.parameters.groups
+		some rule in data.lib.web_acls.applying(acl.value, name)
+	]
+	default_action := concat(", ", [action | some action in ["Allow", "Block"]; acl.value.DefaultAction[action]])
+	why := concat("", ["applies ", concat(", ", groups), "; its default action is ", default_action])
+	finding := found(acl, "pass", why)
 }
 
 # An Allow that comes first lets requests past the groups; how many, its statement says and this check does not.
@@ -103,34 +88,15 @@ findings contains finding if {
 	finding := found(acl, "fail", concat(" ", [field, "is false"]))
 }
 
-resources(arn) := [call |
-	some call in data.lib.evidence.calls("waf.web-acls", "ListResourcesForWebACL")
-	call.value.parameters.WebACLArn == arn
-]
-
-in_use(arn) if {
-	some call in resources(arn)
-	count(call.value.output.ResourceArns) > 0
-}
-
-known_all(known, failed) := true if {
-	known
-	count(failed) == 0
-}
-
-known_all(known, _) := false if not known
-
-known_all(_, failed) := false if count(failed) > 0
-
 # What a web ACL for CloudFront protects is not asked of WAF.
 findings contains finding if {
 	input.region != "global"
 	some acl in acls
-	not in_use(acl.value.ARN)
-	failed := [call | some call in resources(acl.value.ARN); call.value.error]
-	known := count(resources(acl.value.ARN)) > 0
-	status := {true: "fail", false: "unknown"}[known_all(known, failed)]
-	why := {true: "protects no resource", false: "what it protects could not be read"}[known_all(known, failed)]
+	not data.lib.web_acls.in_use(acl.value.ARN)
+	failed := [call | some call in data.lib.web_acls.resources(acl.value.ARN); call.value.error]
+	known := count(data.lib.web_acls.resources(acl.value.ARN)) > 0
+	status := {true: "fail", false: "unknown"}[data.lib.web_acls.known_all(known, failed)]
+	why := {true: "protects no resource", false: "what it protects could not be read"}[data.lib.web_acls.known_all(known, failed)]
 	finding := found(acl, status, why)
 }
 

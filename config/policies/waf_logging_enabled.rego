@@ -4,7 +4,7 @@
 #   A logging configuration with a destination, and no filter that drops everything. Web ACLs for CloudFront are
 #   judged in the region global.
 # custom:
-#   version: 1
+#   version: 2
 #   scope: region
 #   severity: medium
 #   criteria: [CC7.2]
@@ -53,6 +53,17 @@ findings contains finding if {
 	kept := [1 | some one in object.get(filter, "Filters", []); one.Behavior == "KEEP"]
 	count(kept) == 0
 	finding := found(acl, "fail", call.at, "its filter drops every record")
+}
+
+# What is logged says what it leaves out.
+findings contains finding if {
+	some acl in acls
+	some call in answers(acl.value.ARN)
+	configuration := call.value.output.LoggingConfiguration
+	redacted := format_int(count(object.get(configuration, "RedactedFields", [])), 10)
+	filters := format_int(count(object.get(object.get(configuration, "LoggingFilter", {}), "Filters", [])), 10)
+	why := concat("", ["logs to ", concat(", ", object.get(configuration, "LogDestinationConfigs", [])), "; redacted fields ", redacted, ", filters ", filters])
+	finding := found(acl, "pass", call.at, why)
 }
 
 findings contains finding if {

@@ -32,8 +32,8 @@ docs/OPERATIONS.md. Each check says what was done, expected and observed, and en
   fail          something else was, or nothing; the line below says what to do
   not-possible  it cannot be tried from here; the line below has the command that shows it
 
-It writes one to three small probes and its report below acceptance/ of the store, which keeps them
-as it keeps evidence, and tries to overwrite and to delete the probes; nothing else is touched.
+It writes two or three small probes and its report below acceptance/ of the store, which keeps them
+as long as its lock says, and tries to overwrite and to delete the probes; nothing else is touched.
 
 Exit codes: 0 nothing is missing, nothing failed; 2 the configuration is broken; 6 something is
 missing or failed.";

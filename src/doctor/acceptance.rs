@@ -3,7 +3,7 @@
 //! Promised: each check says what was done, what was expected and what was observed, and passes only when exactly the
 //! expected was observed: a time-out, another error or a silence is no pass. What cannot be tried from here is `not
 //! possible`, with the reason and the command that shows it. Written is below [`PREFIX`] of the store and nowhere else;
-//! a good bucket keeps what was written, as it keeps evidence, and the report names it. Nothing that could
+//! a good bucket keeps what was written, for as long as its lock says, and the report names it. Nothing that could
 //! harm evidence when a promise does not hold is tried: only probes are overwritten and deleted, never the log, a
 //! bundle, a key or a setting.
 

@@ -12,6 +12,19 @@ suspects := data.lib.place_groups.suspects
 
 suspects_out := data.lib.place_groups.suspects_out
 
+# Groups of other accounts that are shared with this one, with a row that says so.
+foreign := [finding |
+	some id
+	owner := data.lib.place_groups.strangers[id]
+	finding := {
+		"subject": id,
+		"status": "not-applicable",
+		"reason": concat("", ["belongs to ", owner, " and is judged there"]),
+		"observed": owner,
+		"expected": input.account,
+	}
+]
+
 numbers := {"tcp": {"tcp", "6"}, "udp": {"udp", "17"}}
 
 # CIDRs that a rule names, prefix lists resolved.
@@ -107,7 +120,12 @@ reach(rule) := concat("", [rule.IpProtocol, " ", format_int(rule.FromPort, 10), 
 
 reach(rule) := concat(" ", ["protocol", rule.IpProtocol]) if {
 	rule.IpProtocol != "-1"
-	object.get(rule, "FromPort", "none") == "none"
+	not bounded(rule)
+}
+
+bounded(rule) if {
+	is_number(rule.FromPort)
+	is_number(rule.ToPort)
 }
 
 texts(rules, chosen) := concat("; ", sort([text(rules[number]) | some number in chosen]))

@@ -41,8 +41,7 @@ leaks(listener) := [leak |
 	some call in answered(listener)
 	some number
 	rule := call.value.output.Rules[number]
-	some action in rule.Actions
-	why := wrong(action, secure_ports(listener.LoadBalancerArn))
+	some why in faults(rule, secure_ports(listener.LoadBalancerArn))
 	leak := {
 		"rule": rule.RuleArn,
 		"priority": rule.Priority,
@@ -50,6 +49,12 @@ leaks(listener) := [leak |
 		"why": why,
 	}
 ]
+
+# A rule ends in an action that redirects, or is at fault: one of a kind that nobody has told us of too.
+faults(rule, ports) := {why | some action in rule.Actions; why := wrong(action, ports)} | {"ends in no action that is known" |
+	ends := [1 | some action in rule.Actions; action.Type in {"redirect", "forward", "fixed-response"}]
+	count(ends) == 0
+}
 
 wrong(action, _) := "forwards" if action.Type == "forward"
 

@@ -3,6 +3,10 @@ package lib.nacls
 
 all := data.lib.evidence.entries("vpc.network-acls", "DescribeNetworkAcls", "NetworkAcls")
 
+own := data.lib.shared.own(all)
+
+foreign := data.lib.shared.findings(all, "NetworkAclId")
+
 numbers := {"tcp": "6", "udp": "17"}
 
 # Whether an entry decides on a port. `all` is decided by entries for every protocol only.

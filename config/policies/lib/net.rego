@@ -55,15 +55,6 @@ inside(cidr, others) if {
 	range.last <= outer.last
 }
 
-# Whether two CIDRs share an address.
-overlap(one, other) if {
-	a := input.cidrs[one]
-	b := input.cidrs[other]
-	a.family == b.family
-	a.first <= b.last
-	b.first <= a.last
-}
-
 # Whether a CIDR holds a public address.
 has_public(cidr) if {
 	range := input.cidrs[cidr]

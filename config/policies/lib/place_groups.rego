@@ -11,6 +11,16 @@ ids contains group.GroupId if {
 	some group in call.value.output.SecurityGroups
 }
 
+# Groups that another account shares with the one that is judged, and whose they are.
+strangers[group.GroupId] := group.OwnerId if {
+	some document in input.documents
+	account := document.account
+	some call in document.calls
+	call.operation == "DescribeSecurityGroups"
+	some group in call.output.SecurityGroups
+	group.OwnerId != account
+}
+
 # Groups whose rules may have the internet at the other end: of the others nothing more is looked at.
 suspects := picked("IpPermissions")
 
@@ -23,6 +33,7 @@ picked(side) := groups if {
 		some number
 		group := call.value.output.SecurityGroups[number]
 		group.GroupId in wanted
+		not strangers[group.GroupId]
 	]
 }
 

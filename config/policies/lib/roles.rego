@@ -15,6 +15,12 @@ of_group[id] := "db" if {
 	not id in attached.lb
 }
 
+of_group[id] := "app" if {
+	some id in attached.app
+	not by_tag[id]
+	not id in attached.lb | attached.db
+}
+
 by_tag[group.GroupId] := role if {
 	key := input.parameters.tag
 	roles := of_value
@@ -37,7 +43,7 @@ attached[kind] := {member.GroupId |
 	belongs(interface.value) == kind
 	some member in interface.value.Groups
 	member.GroupId in data.lib.groups.ids
-} if some kind in ["lb", "db"]
+} if some kind in ["lb", "app", "db"]
 
 tagged(thing) := role if {
 	some tag in object.get(thing, "Tags", [])
@@ -47,8 +53,10 @@ tagged(thing) := role if {
 
 interfaces := data.lib.evidence.entries("vpc.network-interfaces", "DescribeNetworkInterfaces", "NetworkInterfaces")
 
-# What a network interface belongs to: a load balancer, a data store.
+# What a network interface belongs to: a load balancer, a function, a data store.
 belongs(interface) := "lb" if startswith(object.get(interface, "Description", ""), "ELB ")
+
+belongs(interface) := "app" if interface.InterfaceType == "lambda"
 
 belongs(interface) := "db" if data_store(object.get(interface, "Description", ""))
 

@@ -200,7 +200,7 @@ impl Desk<'_> {
         let key = format!("{PREFIX}{}/{name}-{:08x}.txt", moment::day(at), u32::from_be_bytes(random));
         let text = format!(
             "evidenced doctor --acceptance: a probe of scope {}, written {stamp}.\n\
-             It is no evidence. It stays, as evidence does, and nothing reads it.\n",
+             It is no evidence. It stays until its lock ends, and nothing reads it.\n",
             self.world.loaded.config.scope
         );
         let text = text.into_bytes();

@@ -323,6 +323,20 @@ fn defined(value: Value) -> Result<Value, String> {
     if value == Value::Undefined { Err(UNDEFINED.to_owned()) } else { Ok(value) }
 }
 
+#[cfg(all(test, feature = "coverage"))]
+impl Program {
+    /// Which lines both rules run over an input.
+    pub(super) fn coverage(&self, input: Value) -> regorus::coverage::Report {
+        let mut engine = self.interpreter.clone();
+        engine.set_enable_coverage(true);
+        engine.set_input(input);
+        for rule in ["subjects", "findings"] {
+            engine.eval_rule(format!("{}.{rule}", self.package)).unwrap();
+        }
+        engine.get_coverage_report().unwrap()
+    }
+}
+
 /// A value of the engine as JSON; sets become sorted lists.
 pub(super) fn json(value: &Value) -> Result<serde_json::Value, String> {
     if *value == Value::Undefined {

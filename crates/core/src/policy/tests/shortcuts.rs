@@ -24,8 +24,9 @@ fn what_is_shared_changes_no_row() {
             case.check,
             case.name
         );
-        // All checks side by side share more.
-        if case.check.starts_with("sg_") {
+        // All checks side by side share more. Each takes a second: one case of each shape of groups.
+        let shapes = ["plain", "pattern", "prefix_lists", "halves", "shared"];
+        if case.check.starts_with("sg_") && shapes.contains(&case.name.as_str()) {
             let rows = shipped.assess(NOW, &evidence, region, &offered);
             assert_eq!(rows, plain_shipped.assess(NOW, &evidence, region, &offered), "{}", case.name);
         }
