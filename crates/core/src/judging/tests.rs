@@ -170,6 +170,29 @@ fn places_are_the_planned_regions_and_each_account_that_is_not_left_out() {
     assert_eq!(places["1"]["eu-1"][0].reason, "DescribeVpcs: AccessDenied");
 }
 
+/// A region that the configuration leaves out has rows in `run.json` and none of any check: its findings would be one
+/// `unknown` for each check, seventeen regions long, and say nothing that the plan does not.
+#[test]
+fn a_region_that_the_configuration_leaves_out_is_stated_once_and_not_judged() {
+    let plan = json!({ "accounts": [{ "id": "1", "regions": [
+        { "name": "eu-1", "planned": true },
+        { "name": "eu-2", "planned": false, "state": "enabled", "reason": "not selected" },
+        { "name": "eu-3", "planned": false, "state": "not-opted-in" },
+    ] }] });
+    let row = |region: &str, item: &str, status: &str| json!({ "account": "1", "region": region, "item": item, "status": status, "reason": "not selected" });
+    let places = places(
+        &plan,
+        &[
+            row("eu-1", "vpc.vpcs", "excluded"),
+            row("eu-2", "vpc.vpcs", "excluded"),
+            row("eu-3", "vpc.vpcs", "region-disabled"),
+        ],
+    );
+    assert_eq!(places["1"].keys().collect::<Vec<_>>(), ["eu-1", "global"]);
+    // An item that is not selected in a region that is planned stays a cell: its checks are unknown there.
+    assert_eq!(places["1"]["eu-1"][0].status, Status::Excluded);
+}
+
 #[test]
 fn a_catalogue_that_is_read_back_offers_what_this_version_offers() {
     assert_eq!(offered(&crate::layout::catalogue_value()), Offered::current());

@@ -102,6 +102,10 @@ pub(super) fn answer(
     if !coverage.accepted.is_empty() {
         beside.push(number(coverage.accepted.len(), "gap is accepted", "gaps are accepted"));
     }
+    if coverage.regions_left_out > 0 {
+        let regions = number(coverage.regions_left_out, "enabled region is", "enabled regions are");
+        beside.push(format!("{regions} left out by the configuration and not judged"));
+    }
     let others = Counts::of(assessment.rows.iter().filter(|row| !counts(accounts, &row.row.account)));
     let left = accounts.values().filter(|account| !account.in_scope).count();
     if left > 0 {

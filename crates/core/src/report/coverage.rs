@@ -18,6 +18,8 @@ pub(super) struct Coverage {
     pub(super) open: Vec<Gap>,
     pub(super) accepted: Vec<Gap>,
     unasked: Vec<Unasked>,
+    /// Regions of accounts in the system of which nothing was asked because the configuration says so.
+    pub(super) regions_left_out: usize,
     regions: Vec<String>,
     matrix: Vec<MatrixRow>,
     items: Vec<ItemRow>,
@@ -65,6 +67,9 @@ struct Place {
     open: usize,
     accepted: usize,
     unasked: usize,
+    /// Of those: left out by the configuration.
+    #[serde(skip)]
+    excluded: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -151,6 +156,7 @@ pub(super) fn coverage(facts: &Facts, accounts: &BTreeMap<String, Account>) -> C
             }
             _ => {
                 place.unasked += 1;
+                place.excluded += usize::from(status == "excluded");
                 of_item.unasked += 1;
                 let left = unasked.entry((status.to_owned(), why(cell))).or_default();
                 left.regions.insert(region.to_owned());
@@ -159,6 +165,15 @@ pub(super) fn coverage(facts: &Facts, accounts: &BTreeMap<String, Account>) -> C
             }
         }
     }
+    // A region of which nothing was asked at all: an item that is not selected leaves the others.
+    let left_out = |((account, region), place): &(&(&str, &str), &Place)| {
+        *region != GLOBAL
+            && place.excluded > 0
+            && place.answered + place.open + place.accepted == 0
+            && counts(accounts, account)
+            && accounts.get(*account).is_none_or(|account| account.left_out.is_none())
+    };
+    let regions_left_out = places.iter().filter(left_out).count();
     let regions: BTreeSet<&str> = places
         .iter()
         .filter(|((_, region), place)| *region != GLOBAL && place.answered + place.open + place.accepted > 0)
@@ -204,6 +219,7 @@ pub(super) fn coverage(facts: &Facts, accounts: &BTreeMap<String, Account>) -> C
         answered: digits(answered),
         resources: digits(usize::try_from(resources).unwrap_or(usize::MAX)),
         documents: digits(documents),
+        regions_left_out,
         open,
         accepted,
     }

@@ -195,6 +195,24 @@ fn the_page_answers_first_and_then_tells_everything_in_order() {
 }
 
 #[test]
+fn regions_that_the_configuration_leaves_out_are_counted_beside_the_answer() {
+    let mut facts = facts();
+    let left = |region: &str, item: &str| {
+        json!({ "account": ACCOUNT, "region": region, "item": item,
+        "status": "excluded", "reason": "not selected" })
+    };
+    // Two cells of one region; and an item that is not selected in a region that is judged.
+    let cells = [("eu-north-1", "vpc.vpcs"), ("eu-north-1", "acm.certificates"), (REGION, "waf.web-acls")];
+    facts.cells.extend(cells.map(|(region, item)| left(region, item)));
+    let accounts = super::read::accounts(&facts);
+    let coverage = super::coverage::coverage(&facts, &accounts);
+    let assessment = judged(&evidence(&network(HOSTILE)));
+    let answer = super::answer::answer(&facts, &assessment, &accounts, &coverage);
+    let answer = serde_json::to_string(&answer).unwrap();
+    assert!(answer.contains("1 enabled region is left out by the configuration and not judged"), "{answer}");
+}
+
+#[test]
 fn foreign_text_is_text_everywhere() {
     for page in pages_at(10_000).values().chain(pages_at(0).values()) {
         assert!(!page.contains("<img") && !page.contains("\u{202e}") && !page.contains('\u{0}'));
