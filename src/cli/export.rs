@@ -121,7 +121,7 @@ fn read(bundle: &mut Genuine) -> Result<(Facts, Assessment, Names), Failed> {
     let facts = Facts::read(&files)?;
     let assessment = Assessment::read(&files)?;
     let population = "data/population.csv";
-    let names = files.get(population).map(|bytes| Names::read(bytes)).transpose()?;
+    let names = files.get(population).map(|bytes| Names::read(bytes, &facts)).transpose()?;
     Ok((facts, assessment, names.ok_or_else(|| without(bundle, population))?))
 }
 

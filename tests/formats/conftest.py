@@ -80,7 +80,9 @@ def rows(contents):
     for name, text in contents.items():
         if name.startswith("data/findings/"):
             place = json.loads(text)
-            found += [row | {"account": place["account"], "region": place["region"]} for row in place["rows"]]
+            for check in place["checks"]:
+                where = {"account": place["account"], "region": place["region"], "check": check["check"]}
+                found += [row | where for row in check["rows"]]
     return found
 
 

@@ -151,12 +151,13 @@ def findings(bag, rows, accounts=1):
         number = f"{111122220000 + account:012}"
         bag.accounts.append({"id": number, "name": f"team-{account}", "inScope": True, "owner": f"owner-{account % 7}",
                              "regions": [{"name": REGION, "state": "enabled", "planned": True}]})
-        listed = [{"check": f"check_{at % 36:02}", "resource": f"sg-{at:017x}", "verdict": "fail" if at % 7 else "pass",
+        listed = [{"resource": f"sg-{at:017x}", "verdict": "fail" if at % 7 else "pass",
                    "reason": f"port {at} from 0.0.0.0/0 by rule sgr-{at:017x}", "observed": "tcp 22 from 0.0.0.0/0",
                    "expected": "no rule with port 22 from the internet",
-                   "evidence": [f"{REGION}/vpc.security-groups#/calls/0/output/SecurityGroups/{at}"]} for at in range(each)]
+                   "evidence": [f"vpc.security-groups#/calls/0/output/SecurityGroups/{at}"]} for at in range(each)]
         document = f"data/evidence/{number}/{REGION}/vpc.security-groups.json"
         bag.put(f"data/findings/{number}/{REGION}.json", json.dumps(
             {"schema": "evidenced/findings/v1", "account": number, "region": REGION, "documents": {document: "0" * 64},
-             "contents": {"vpc.security-groups.json": "0" * 64}, "rows": listed}))
+             "contents": {"vpc.security-groups.json": "0" * 64},
+             "checks": [{"check": f"check_{of:02}", "rows": listed[of::36]} for of in range(36)]}))
     return bag

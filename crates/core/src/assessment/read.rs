@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{Assessed, Assessment, CHECKS, CheckRecord, EXCEPTED, EXCEPTIONS, FINDINGS};
@@ -53,21 +53,36 @@ struct Place {
     region: String,
     documents: BTreeMap<String, String>,
     contents: BTreeMap<String, String>,
+    checks: Vec<Rows>,
+}
+
+/// The rows of a check, and what they do not repeat.
+#[derive(Deserialize)]
+struct Rows {
+    check: String,
+    expected: Option<Value>,
+    #[serde(default)]
+    at: String,
     rows: Vec<Read>,
 }
 
 #[derive(Deserialize)]
 struct Read {
-    check: String,
     resource: Option<String>,
     verdict: String,
     raw: Option<String>,
     exception: Option<String>,
     reason: Option<String>,
     observed: Option<Value>,
+    /// Null is something else than nothing.
+    #[serde(default, deserialize_with = "given")]
     expected: Option<Value>,
     #[serde(default)]
     evidence: Vec<String>,
+}
+
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// A file of a bundle as JSON.
@@ -96,10 +111,14 @@ impl Assessment {
                 let what = format!("says that it is of {} {}", place.account, place.region);
                 return Err(ReadError::Wrong { path: path.clone(), what });
             }
-            for read in place.rows {
-                let assessed = read.assessed(&place.account, &place.region, &assessment.checks);
+            for Rows { check, expected, at, rows } in place.checks {
                 let wrong = |what| ReadError::Wrong { path: path.clone(), what };
-                assessment.rows.push(assessed.map_err(wrong)?);
+                let record = assessment.checks.get(&check);
+                let record = record.ok_or_else(|| wrong(format!("{check:?} is not in {CHECKS}")))?;
+                let of = Of { account: &place.account, region: &place.region, record, expected, at };
+                for read in rows {
+                    assessment.rows.push(read.assessed(&of).map_err(wrong)?);
+                }
             }
             assessment.documents.extend(place.documents);
             let here = format!("data/evidence/{}/{}/", place.account, place.region);
@@ -111,36 +130,52 @@ impl Assessment {
     }
 }
 
+/// What rows stand under.
+struct Of<'a> {
+    account: &'a str,
+    region: &'a str,
+    record: &'a CheckRecord,
+    expected: Option<Value>,
+    at: String,
+}
+
 impl Read {
-    fn assessed(
-        self,
-        account: &str,
-        region: &str,
-        checks: &BTreeMap<String, CheckRecord>,
-    ) -> Result<Assessed, String> {
-        let Self { check, resource, verdict, raw, exception, reason, observed, expected, evidence } = self;
-        let record = checks.get(&check).ok_or_else(|| format!("{check:?} is not in {CHECKS}"))?;
+    fn assessed(self, of: &Of<'_>) -> Result<Assessed, String> {
+        let Self { resource, verdict, raw, exception, reason, observed, expected, evidence } = self;
         let raw =
             if verdict == EXCEPTED { raw.ok_or("an excepted row without its raw verdict")? } else { verdict };
         let verdict = Verdict::of(&raw).ok_or_else(|| format!("{raw:?} is no verdict"))?;
+        let expected = match (expected, verdict) {
+            (Some(Value::Null), _) => None,
+            (None, Verdict::Fail) => of.expected.clone(),
+            (own, _) => own,
+        };
         let row = Row {
-            check,
-            account: account.to_owned(),
-            region: region.to_owned(),
+            check: of.record.id.clone(),
+            account: of.account.to_owned(),
+            region: of.region.to_owned(),
             resource,
             verdict,
-            reason: reason.unwrap_or_else(|| record.title.clone()),
+            reason: reason.unwrap_or_else(|| of.record.title.clone()),
             observed,
             expected,
-            evidence: evidence.iter().map(|text| long(account, text)).collect::<Result<_, _>>()?,
+            evidence: evidence.iter().map(|text| of.long(text)).collect::<Result<_, _>>()?,
         };
         Ok(Assessed { row, exception })
     }
 }
 
-/// What was shortened to `<region>/<item>#<JSON Pointer>`.
-fn long(account: &str, text: &str) -> Result<Pointer, String> {
-    let (name, pointer) = text.split_once('#').ok_or_else(|| format!("{text:?} is no pointer"))?;
-    let document = format!("data/evidence/{account}/{name}.json");
-    Ok(Pointer { document, pointer: pointer.to_owned() })
+impl Of<'_> {
+    /// What was shortened to `<item>#<JSON Pointer>`, `<region>/<item>#<JSON Pointer>` or what is below `at`.
+    fn long(&self, text: &str) -> Result<Pointer, String> {
+        let whole = if text.contains('#') { text.to_owned() } else { format!("{}{text}", self.at) };
+        let (name, pointer) = whole.split_once('#').ok_or_else(|| format!("{text:?} is no pointer"))?;
+        let Self { account, region, .. } = self;
+        let document = match name.matches('/').count() {
+            0 => format!("data/evidence/{account}/{region}/{name}.json"),
+            1 => format!("data/evidence/{account}/{name}.json"),
+            _ => name.to_owned(),
+        };
+        Ok(Pointer { document, pointer: pointer.to_owned() })
+    }
 }

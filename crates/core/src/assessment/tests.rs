@@ -78,10 +78,14 @@ fn what_is_read_back_is_what_was_judged() {
 fn an_excepted_row_shows_both_verdicts_and_a_pass_does_not_repeat_its_claim() {
     let files = files(&assessed());
     let text = String::from_utf8(files[&findings_path(ACCOUNT, "eu-west-1")].clone()).unwrap();
-    let row = text.lines().find(|line| line.contains("\"sg_no_ssh_from_internet\"")).unwrap();
+    let below = |check: &str| {
+        let mut lines = text.lines().skip_while(move |line| !line.contains(check)).skip(1);
+        lines.next().unwrap()
+    };
+    let row = below("\"sg_no_ssh_from_internet\"");
     assert!(row.contains(r#""verdict":"excepted","raw":"fail","exception":"EX-1""#), "{row}");
-    assert!(row.contains(r#""eu-west-1/vpc.security-groups#/calls/0/output/SecurityGroups/0"#), "{row}");
-    let pass = text.lines().find(|line| line.contains("\"sg_no_rdp_from_internet\"")).unwrap();
+    assert!(row.contains(r#"["vpc.security-groups#/calls/0/output/SecurityGroups/0"#), "{row}");
+    let pass = below("\"sg_no_rdp_from_internet\"");
     assert!(pass.contains("\"pass\"") && !pass.contains("\"reason\""), "{pass}");
 }
 
@@ -117,4 +121,51 @@ fn a_pointer_outside_of_the_account_keeps_its_whole_path() {
         vec![Pointer { document: "data/evidence/999/eu-west-1/x.json".to_owned(), pointer: "/a".to_owned() }];
     let text = String::from_utf8(files(&assessment)[&findings_path(ACCOUNT, "eu-west-1")].clone()).unwrap();
     assert!(text.contains("data/evidence/999/eu-west-1/x.json#/a"), "{text}");
+}
+
+#[test]
+fn what_rows_share_is_said_once_and_read_back() {
+    let mut assessment = assessed();
+    let mut row = assessment.rows.iter().find(|it| it.row.verdict == Verdict::Fail).unwrap().clone();
+    row.exception = None;
+    row.row.region = "eu-west-1".to_owned();
+    let path = |region: &str| format!("data/evidence/{ACCOUNT}/{region}/vpc.security-groups.json");
+    let pointer = |region: &str, at: &str| Pointer { document: path(region), pointer: at.to_owned() };
+    let expected = [Some(json!("nothing")), Some(json!("nothing")), None, Some(json!({ "tcp": [443] }))];
+    let evidence = [
+        vec![pointer("eu-west-1", "/calls/0/output/SecurityGroups/7")],
+        vec![
+            pointer("eu-west-1", "/calls/0/output/SecurityGroups/8/IpPermissions/0"),
+            pointer("eu-west-2", "/calls/1"),
+        ],
+        vec![pointer("eu-west-1", "/calls/0/output/SecurityGroups/a#b")],
+        Vec::new(),
+    ];
+    assessment.rows = expected
+        .into_iter()
+        .zip(evidence)
+        .enumerate()
+        .map(|(at, (expected, evidence))| {
+            let mut row = row.clone();
+            row.row.resource = Some(format!("sg-{at}"));
+            (row.row.expected, row.row.evidence) = (expected, evidence);
+            row
+        })
+        .collect();
+    assessment.documents.clear();
+    let files = files(&assessment);
+    let text = String::from_utf8(files[&findings_path(ACCOUNT, "eu-west-1")].clone()).unwrap();
+    assert!(
+        text.contains(r#""expected":"nothing","at":"vpc.security-groups#/calls/0/output/SecurityGroups/""#),
+        "{text}"
+    );
+    assert!(text.contains(r#""evidence":["7"]"#), "{text}");
+    assert!(text.contains(r#"["8/IpPermissions/0","eu-west-2/vpc.security-groups#/calls/1"]"#), "{text}");
+    assert!(
+        text.contains(
+            r#""expected":null,"evidence":["vpc.security-groups#/calls/0/output/SecurityGroups/a#b"]"#
+        ),
+        "{text}"
+    );
+    assert_eq!(Assessment::read(&files).unwrap(), assessment);
 }

@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use super::about::About;
+use super::kinds::KINDS;
 use super::{FormatError, Population};
+use crate::facts::Facts;
 
 /// Resources by account and id.
 #[derive(Debug, Default)]
@@ -36,15 +39,16 @@ impl Names {
         names
     }
 
-    /// From `data/population.csv`.
-    pub fn read(bytes: &[u8]) -> Result<Self, FormatError> {
+    /// From `data/population.csv` and the facts of the run.
+    pub fn read(bytes: &[u8], facts: &Facts) -> Result<Self, FormatError> {
+        let about = About::of(facts);
         let mut names = Self::default();
         let mut reader = csv::Reader::from_reader(bytes);
         let head = reader.headers()?.clone();
         let column =
             |name: &'static str| head.iter().position(|known| known == name).ok_or(FormatError::Column(name));
         let [account, region, kind, id, arn, name] = [
-            column("account_id")?,
+            column("account")?,
             column("region")?,
             column("resource_type")?,
             column("resource_id")?,
@@ -57,9 +61,19 @@ impl Names {
                 let text = record.get(at).unwrap_or_default();
                 text.strip_prefix('\'').unwrap_or(text)
             };
-            let known = Known { kind: field(kind).into(), arn: field(arn).into(), name: field(name).into() };
-            if !field(id).is_empty() {
-                names.add(field(account), field(id), field(region), known);
+            let (region, id) = (field(region), field(id));
+            // The label of an account begins with its id.
+            let account = field(account).split(' ').next().unwrap_or_default();
+            let arn = match field(arn) {
+                "" => {
+                    let kind = KINDS.iter().find(|known| known.name == field(kind));
+                    kind.map(|it| it.made(about.partition(account), account, region, id)).unwrap_or_default()
+                }
+                given => given.to_owned(),
+            };
+            if !id.is_empty() {
+                let known = Known { kind: field(kind).into(), arn, name: field(name).into() };
+                names.add(account, id, region, known);
             }
         }
         Ok(names)

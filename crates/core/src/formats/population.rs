@@ -132,14 +132,10 @@ impl Place {
 impl Resource {
     /// Its ARN; empty when it has none.
     pub(super) fn arn(&self, partition: &str, account: &str, region: &str) -> String {
-        match (&self.arn, self.kind.arn) {
-            (Given::Arn(arn), _) => arn.to_string(),
-            (Given::Owner(owner), Arn::Ec2(kind)) => {
-                format!("arn:{partition}:ec2:{region}:{owner}:{kind}/{}", self.id)
-            }
-            (_, Arn::Ec2(kind)) => format!("arn:{partition}:ec2:{region}:{account}:{kind}/{}", self.id),
-            (_, Arn::Bucket) => format!("arn:{partition}:s3:::{}", self.id),
-            (_, Arn::Member(_) | Arn::None) => String::new(),
+        match &self.arn {
+            Given::Arn(arn) => arn.to_string(),
+            Given::Owner(owner) => self.kind.made(partition, owner, region, &self.id),
+            Given::Nothing => self.kind.made(partition, account, region, &self.id),
         }
     }
 
@@ -156,6 +152,15 @@ fn text<'v>(value: &'v Value, member: &str) -> Option<&'v str> {
 }
 
 impl Kind {
+    /// The ARN that AWS documents for a resource of an account; empty when there is none.
+    pub(crate) fn made(&self, partition: &str, account: &str, region: &str, id: &str) -> String {
+        match self.arn {
+            Arn::Ec2(kind) => format!("arn:{partition}:ec2:{region}:{account}:{kind}/{id}"),
+            Arn::Bucket => format!("arn:{partition}:s3:::{id}"),
+            Arn::Member(_) | Arn::None => String::new(),
+        }
+    }
+
     /// The id of a resource of this kind.
     pub(crate) fn id_of<'v>(&self, resource: &'v Value) -> Option<&'v str> {
         text(resource, self.id).or_else(|| text(resource, self.or?))

@@ -4,8 +4,6 @@
 //! was not read is a row too. The order is that of account, region and id, so that two runs can be compared line by
 //! line.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::about::{About, text};
@@ -16,47 +14,33 @@ use crate::facts::Facts;
 use crate::policy::Pointer;
 
 const FINDINGS: &[&str] = &[
-    "run_id",
-    "collected_at_utc",
-    "account_id",
     "account",
     "region",
     "criteria",
-    "check_id",
-    "check_version",
     "severity",
-    "resource_type",
+    "check_id",
     "resource_id",
-    "resource_arn",
     "resource_name",
     "status",
     "reason",
     "expected",
     "observed",
     "exception_id",
-    "evidence_file",
-    "evidence_json_pointer",
-    "evidence_sha256",
+    "evidence",
 ];
 
 const POPULATION: &[&str] = &[
-    "run_id",
-    "account_id",
     "account",
-    "in_scope",
     "region",
     "resource_type",
     "resource_id",
     "resource_arn",
     "resource_name",
-    "evidence_file",
-    "evidence_json_pointer",
+    "evidence",
     "note",
 ];
 
 const COVERAGE: &[&str] = &[
-    "run_id",
-    "account_id",
     "account",
     "in_scope",
     "region",
@@ -82,7 +66,7 @@ pub fn csv_files(
     let about = About::of(facts);
     Ok(vec![
         ("data/coverage.csv".to_owned(), coverage(&about, facts)?),
-        ("data/findings.csv".to_owned(), findings(&about, facts, assessment, population)?),
+        ("data/findings.csv".to_owned(), findings(&about, assessment, population)?),
         ("data/population.csv".to_owned(), resources(&about, population)?),
     ])
 }
@@ -98,16 +82,9 @@ fn shown(value: Option<&Value>) -> String {
 
 fn findings(
     about: &About<'_>,
-    facts: &Facts,
     assessment: &Assessment,
     population: &Population,
 ) -> Result<Vec<u8>, FormatError> {
-    let finished: BTreeMap<&str, &str> = facts
-        .cells
-        .iter()
-        .filter(|cell| cell.get("file").is_some())
-        .map(|cell| (text(cell, "/file"), text(cell, "/finishedAt")))
-        .collect();
     let mut sheet = Sheet::new(FINDINGS)?;
     let mut account = None;
     let mut names = Names::default();
@@ -121,83 +98,72 @@ fn findings(
         let check = assessment.checks.get(&row.check);
         let resource = row.resource.as_deref().unwrap_or_default();
         let known = names.look(&row.account, &row.region, resource);
-        let [files, pointers, digests] = evidence(assessed, assessment);
-        let first = row.evidence.first().and_then(|at| finished.get(at.document.as_str()).copied());
+        let claim = check.is_some_and(|check| check.title == row.reason);
         sheet.row(&[
-            &about.run,
-            first.filter(|at| !at.is_empty()).unwrap_or(&assessment.now),
-            &row.account,
-            &about.account(&row.account),
+            about.account(&row.account).as_str(),
             &row.region,
             &check.map(|check| check.criteria.join(" ")).unwrap_or_default(),
-            &row.check,
-            &check.map(|check| check.version.to_string()).unwrap_or_default(),
             check.map(|check| check.severity.as_str()).unwrap_or_default(),
-            &known.kind,
+            &row.check,
             resource,
-            &known.arn,
             &known.name,
             assessed.verdict(),
-            &row.reason,
+            if claim { "" } else { &row.reason },
             &shown(row.expected.as_ref()),
             &shown(row.observed.as_ref()),
             assessed.exception.as_deref().unwrap_or_default(),
-            &files,
-            &pointers,
-            &digests,
+            &evidence(assessed),
         ])?;
     }
     sheet.finish()
 }
 
-/// Documents, the pointers into each, and their digests: documents apart by `; `, pointers into one by a space.
-fn evidence(assessed: &Assessed, assessment: &Assessment) -> [String; 3] {
-    let mut by_document: Vec<(&str, Vec<&str>)> = Vec::new();
-    for Pointer { document, pointer, .. } in &assessed.row.evidence {
-        match by_document.iter_mut().find(|(known, _)| *known == document.as_str()) {
-            Some((_, pointers)) => pointers.push(pointer),
-            None => by_document.push((document, vec![pointer])),
+/// `<region>/<item>#` and the pointers into that document, apart by a space; documents apart by `; `.
+fn evidence(assessed: &Assessed) -> String {
+    let row = &assessed.row;
+    let mut text = String::new();
+    let mut last = None;
+    for Pointer { document, pointer } in &row.evidence {
+        if last != Some(document) {
+            let inner = document.strip_prefix("data/evidence/").and_then(|it| it.strip_prefix(&row.account));
+            let inner = inner.and_then(|it| it.strip_prefix('/')).and_then(|it| it.strip_suffix(".json"));
+            text.push_str(if last.is_some() { "; " } else { "" });
+            text.push_str(inner.unwrap_or(document));
+            text.push('#');
+        } else {
+            text.push(' ');
         }
+        text.push_str(pointer);
+        last = Some(document);
     }
-    let mut fields = [Vec::new(), Vec::new(), Vec::new()];
-    let [files, pointers, digests] = &mut fields;
-    for (document, into) in &by_document {
-        files.push((*document).to_owned());
-        pointers.push(into.join(" "));
-        digests.push(assessment.documents.get(*document).cloned().unwrap_or_default());
-    }
-    fields.map(|field| field.join("; "))
+    text
 }
 
 fn resources(about: &About<'_>, population: &Population) -> Result<Vec<u8>, FormatError> {
     let mut sheet = Sheet::new(POPULATION)?;
     for (account, region, place) in population.places() {
         let label = about.account(account);
-        let file = |item: &str| format!("data/evidence/{account}/{region}/{item}.json");
-        let scope = about.in_scope(account);
+        let partition = about.partition(account);
         for resource in &place.resources {
+            let arn = resource.arn(&place.partition, account, region);
+            // What the id and the place say already is not said again.
+            let told =
+                arn == *resource.id || resource.kind.made(partition, account, region, &resource.id) == arn;
             sheet.row(&[
-                &about.run,
-                account,
-                &label,
-                scope,
+                label.as_str(),
                 region,
                 resource.kind.name,
                 &resource.id,
-                &resource.arn(&place.partition, account, region),
+                if told { "" } else { &arn },
                 &resource.name,
-                &file(resource.item),
-                &resource.pointer(),
+                &format!("{}#{}", resource.item, resource.pointer()),
                 "",
             ])?;
         }
         for unread in &place.unread {
             let note = format!("NOT COMPLETE: {} failed: {}", unread.kind.operation, unread.code);
-            let pointer = format!("/calls/{}/error", unread.call);
-            let (kind, file) = (unread.kind.name, file(unread.item));
-            sheet.row(&[
-                &about.run, account, &label, scope, region, kind, "", "", "", &file, &pointer, &note,
-            ])?;
+            let at = format!("{}#/calls/{}/error", unread.item, unread.call);
+            sheet.row(&[label.as_str(), region, unread.kind.name, "", "", "", &at, &note])?;
         }
     }
     sheet.finish()
@@ -213,9 +179,7 @@ fn coverage(about: &About<'_>, facts: &Facts) -> Result<Vec<u8>, FormatError> {
             (operation, code) => format!("{operation}: {code}: {}", text(cell, "/error/message")),
         };
         sheet.row(&[
-            about.run.as_str(),
-            account,
-            &about.account(account),
+            about.account(account).as_str(),
             about.in_scope(account),
             text(cell, "/region"),
             text(cell, "/item"),

@@ -159,8 +159,9 @@ fn every_resource_is_in_the_population_once() {
     assert_eq!(listed("AWS::EC2::VPCPeeringConnection"), ["pcx-1"], "though two calls list it");
     assert_eq!(listed("AWS::EC2::Instance"), ["i-1", "i-2", "i-3"]);
     let instance = rows.iter().find(|row| row["resource_id"] == "i-2").unwrap();
-    assert_eq!(instance["evidence_json_pointer"], "/calls/0/output/Reservations/1/Instances/1");
-    assert_eq!(instance["resource_arn"], "arn:aws:ec2:eu-west-1:012345678901:instance/i-2");
+    assert_eq!(instance["evidence"], "ec2.instances#/calls/0/output/Reservations/1/Instances/1");
+    assert_eq!(instance["resource_arn"], "", "the id and the place say it");
+    assert_eq!(names().look(ACCOUNT, REGION, "i-2").arn, "arn:aws:ec2:eu-west-1:012345678901:instance/i-2");
     assert_eq!(instance["account"], "012345678901 payments");
     let shared = rows.iter().find(|row| row["resource_id"] == "sg-2").unwrap();
     assert_eq!(shared["resource_arn"], "arn:aws:ec2:eu-west-1:999999999999:security-group/sg-2");
@@ -172,8 +173,8 @@ fn a_list_that_failed_is_said_in_the_population() {
     let rows = table("data/population.csv");
     let failed = rows.iter().find(|row| row["resource_type"] == "AWS::EC2::TransitGateway").unwrap();
     assert_eq!(
-        (failed["resource_id"].as_str(), failed["evidence_json_pointer"].as_str()),
-        ("", "/calls/1/error")
+        (failed["resource_id"].as_str(), failed["evidence"].as_str()),
+        ("", "vpc.connections#/calls/1/error")
     );
     assert_eq!(failed["note"], "NOT COMPLETE: DescribeTransitGateways failed: UnauthorizedOperation");
 }
@@ -191,15 +192,11 @@ fn findings_have_a_row_each_with_their_verdict_and_evidence() {
     let verdicts: Vec<&str> = rows.iter().map(|row| row["status"].as_str()).collect();
     assert_eq!(verdicts, ["pass", "fail", "excepted", "unknown", "not-applicable"]);
     let row = &rows[1];
-    assert_eq!(row["run_id"], "evidence-prod-20261122T020000Z");
-    assert_eq!(row["collected_at_utc"], "2026-11-22T02:00:02.000Z");
-    assert_eq!((row["criteria"].as_str(), row["check_version"].as_str()), ("CC6.6 NET-04", "3"));
-    assert_eq!(row["resource_type"], "AWS::EC2::SecurityGroup");
+    assert_eq!(row["account"], "012345678901 payments");
+    assert_eq!((row["criteria"].as_str(), row["severity"].as_str()), ("CC6.6 NET-04", "high"));
     assert_eq!(row["resource_name"], "=cmd|' /C calc'!A0");
     assert_eq!(row["observed"], "[\"0.0.0.0/0\"]");
-    assert_eq!(row["evidence_file"], GROUPS);
-    assert_eq!(row["evidence_json_pointer"], "/calls/0/output/SecurityGroups/1 /calls/0");
-    assert_eq!(row["evidence_sha256"], "cd".repeat(32));
+    assert_eq!(row["evidence"], "eu-west-1/vpc.security-groups#/calls/0/output/SecurityGroups/1 /calls/0");
     assert_eq!(rows[2]["exception_id"], "EX-7");
 }
 
@@ -211,12 +208,15 @@ fn coverage_has_every_cell_with_its_status_and_reason() {
     assert_eq!(said, [("vpc.security-groups", "complete"), ("vpc.vpcs", "denied")]);
     assert_eq!(rows[1]["error"], "DescribeVpcs: UnauthorizedOperation: no");
     assert_eq!(rows[1]["accepted_by"], "ciso@example.com");
+    // What a row of the findings points into has its digest and its time here.
+    assert_eq!((rows[0]["evidence_file"].as_str(), rows[0]["evidence_sha256"].len()), (GROUPS, 64));
+    assert_eq!(rows[0]["finished_at_utc"], "2026-11-22T02:00:02.000Z");
 }
 
 #[test]
 fn the_same_run_gives_the_same_bytes_of_every_form() {
     let all = || {
-        let names = Names::read(&csv_files(&facts(), &assessment(), &population()).unwrap()[2].1).unwrap();
+        let names = names();
         let documents = oscal(&facts(), &assessment(), &names).unwrap();
         let tables = csv_files(&facts(), &assessment(), &population()).unwrap();
         (tables, documents.results, documents.catalog, ocsf(&facts(), &assessment(), &names).unwrap())
@@ -225,7 +225,7 @@ fn the_same_run_gives_the_same_bytes_of_every_form() {
 }
 
 fn names() -> Names {
-    Names::read(&csv_files(&facts(), &assessment(), &population()).unwrap()[2].1).unwrap()
+    Names::read(&csv_files(&facts(), &assessment(), &population()).unwrap()[2].1, &facts()).unwrap()
 }
 
 fn results() -> Value {
@@ -343,8 +343,8 @@ fn the_id_of_a_finding_stays_from_run_to_run_and_that_of_its_row_does_not() {
 
 #[test]
 fn a_table_that_is_not_ours_is_refused() {
-    let error = Names::read(b"a,b\r\n1,2\r\n").unwrap_err();
-    assert_eq!(error.to_string(), "population.csv has no column account_id");
+    let error = Names::read(b"a,b\r\n1,2\r\n", &facts()).unwrap_err();
+    assert_eq!(error.to_string(), "population.csv has no column account");
 }
 
 #[test]

@@ -359,6 +359,15 @@ impl Judge<'_> {
                 }
             }
         }
+        // A place inside an entry says which entry it is.
+        let inside = |outer: &Pointer, inner: &Pointer| {
+            let rest = inner.pointer.strip_prefix(&outer.pointer);
+            outer.document == inner.document && rest.is_some_and(|rest| rest.starts_with('/'))
+        };
+        let outer: Vec<bool> =
+            evidence.iter().map(|it| evidence.iter().any(|other| inside(it, other))).collect();
+        let mut outer = outer.into_iter();
+        evidence.retain(|_| outer.next() != Some(true));
         self.row(subject, verdict, reason);
         if let Some(row) = self.rows.last_mut() {
             row.observed = match observed.len() {
