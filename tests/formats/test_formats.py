@@ -80,6 +80,7 @@ def test_every_pointer_of_a_finding_leads_into_the_evidence(contents, tables):
     for row in tables["findings"]:
         for part in filter(None, row["evidence"].split("; ")):
             name, pointers = part.split("#", 1)
+            name = name if "/" in name else f"{row['region']}/{name}"
             file = f"data/evidence/{account(row)}/{name}.json"
             if file not in documents:
                 documents[file] = json.loads(contents[file])

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use crate::exceptions::ExceptionState;
 use crate::policy::{Need, Policies, Policy, Row, Verdict};
 
-pub(crate) use file::lines;
+pub(crate) use file::{below, common, lines, short};
 pub use file::{checks_file, exceptions_file, findings_file, findings_path};
 pub use read::ReadError;
 pub(crate) use read::json;

@@ -89,7 +89,7 @@ fn usual<'a>(rows: &[&'a Assessed]) -> Option<&'a Value> {
 }
 
 /// The longest beginning, up to a `/`, of all pointers into the document that most pointers lead into.
-fn common<'p>(pointers: impl Iterator<Item = &'p str> + Clone) -> &'p str {
+pub(crate) fn common<'p>(pointers: impl Iterator<Item = &'p str> + Clone) -> &'p str {
     let name = |pointer: &'p str| pointer.split_once('#').map_or("", |(name, _)| name);
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     for pointer in pointers.clone() {
@@ -108,13 +108,13 @@ fn common<'p>(pointers: impl Iterator<Item = &'p str> + Clone) -> &'p str {
 }
 
 /// A pointer without what is in front of it, where it can be told from one that is whole.
-fn below<'p>(pointer: &'p str, at: &str) -> Option<&'p str> {
+pub(crate) fn below<'p>(pointer: &'p str, at: &str) -> Option<&'p str> {
     pointer.strip_prefix(at).filter(|rest| !at.is_empty() && !rest.contains('#'))
 }
 
 /// `<item>#<JSON Pointer>` for `data/evidence/<account>/<region>/<item>.json`, with `<region>/` in front for another
 /// region than the row's; the whole path for another account.
-fn short(account: &str, region: &str, pointer: &Pointer) -> String {
+pub(crate) fn short(account: &str, region: &str, pointer: &Pointer) -> String {
     let Pointer { document, pointer } = pointer;
     let inner = document.strip_prefix("data/evidence/").and_then(|rest| rest.strip_prefix(account));
     let inner = inner.and_then(|rest| rest.strip_prefix('/')).and_then(|rest| rest.strip_suffix(".json"));

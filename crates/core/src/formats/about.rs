@@ -70,10 +70,10 @@ impl<'a> About<'a> {
         if scope == Some(true) { "yes" } else { "no" }
     }
 
-    /// Id and name in one text: never a number, so that no spreadsheet takes the zeros in front of an id away.
+    /// Id and name (or a dash) in one text: never a number, so that no spreadsheet takes the zeros in front of an id away.
     pub(super) fn account(&self, account: &str) -> String {
         match self.name(account) {
-            "" => format!("{account} (no name)"),
+            "" => format!("{account} -"),
             name => format!("{account} {name}"),
         }
     }

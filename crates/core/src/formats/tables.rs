@@ -9,9 +9,8 @@ use serde_json::Value;
 use super::about::{About, text};
 use super::sheet::Sheet;
 use super::{FormatError, Names, Population};
-use crate::assessment::{Assessed, Assessment};
+use crate::assessment::{Assessed, Assessment, short};
 use crate::facts::Facts;
-use crate::policy::Pointer;
 
 const FINDINGS: &[&str] = &[
     "account",
@@ -23,7 +22,6 @@ const FINDINGS: &[&str] = &[
     "resource_name",
     "status",
     "reason",
-    "expected",
     "observed",
     "exception_id",
     "evidence",
@@ -109,7 +107,6 @@ fn findings(
             &known.name,
             assessed.verdict(),
             if claim { "" } else { &row.reason },
-            &shown(row.expected.as_ref()),
             &shown(row.observed.as_ref()),
             assessed.exception.as_deref().unwrap_or_default(),
             &evidence(assessed),
@@ -118,23 +115,20 @@ fn findings(
     sheet.finish()
 }
 
-/// `<region>/<item>#` and the pointers into that document, apart by a space; documents apart by `; `.
+/// As in a file of findings, `<item>#` and the pointers into that document, apart by a space; documents apart by `; `.
 fn evidence(assessed: &Assessed) -> String {
     let row = &assessed.row;
     let mut text = String::new();
     let mut last = None;
-    for Pointer { document, pointer } in &row.evidence {
-        if last != Some(document) {
-            let inner = document.strip_prefix("data/evidence/").and_then(|it| it.strip_prefix(&row.account));
-            let inner = inner.and_then(|it| it.strip_prefix('/')).and_then(|it| it.strip_suffix(".json"));
-            text.push_str(if last.is_some() { "; " } else { "" });
-            text.push_str(inner.unwrap_or(document));
-            text.push('#');
-        } else {
+    for at in &row.evidence {
+        if last == Some(&at.document) {
             text.push(' ');
+            text.push_str(&at.pointer);
+        } else {
+            text.push_str(if last.is_some() { "; " } else { "" });
+            text.push_str(&short(&row.account, &row.region, at));
         }
-        text.push_str(pointer);
-        last = Some(document);
+        last = Some(&at.document);
     }
     text
 }

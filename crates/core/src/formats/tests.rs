@@ -196,7 +196,7 @@ fn findings_have_a_row_each_with_their_verdict_and_evidence() {
     assert_eq!((row["criteria"].as_str(), row["severity"].as_str()), ("CC6.6 NET-04", "high"));
     assert_eq!(row["resource_name"], "=cmd|' /C calc'!A0");
     assert_eq!(row["observed"], "[\"0.0.0.0/0\"]");
-    assert_eq!(row["evidence"], "eu-west-1/vpc.security-groups#/calls/0/output/SecurityGroups/1 /calls/0");
+    assert_eq!(row["evidence"], "vpc.security-groups#/calls/0/output/SecurityGroups/1 /calls/0");
     assert_eq!(rows[2]["exception_id"], "EX-7");
 }
 

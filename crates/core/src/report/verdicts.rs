@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::criteria::{self, Criterion};
 use super::read::{Account, called, digits, shown};
-use crate::assessment::{Assessed, Assessment, CheckRecord};
+use crate::assessment::{Assessed, Assessment, CheckRecord, below, common};
 
 /// The order in which verdicts are shown: what needs somebody first.
 pub(super) const ORDER: [&str; 5] = ["fail", "unknown", "excepted", "pass", "not-applicable"];
@@ -137,7 +137,30 @@ struct Group {
 struct PlaceRows {
     account: String,
     region: String,
+    /// Where most of the evidence of these rows is; their pointers go on from here.
+    at: Option<Shown>,
     rows: Vec<RowLine>,
+}
+
+impl PlaceRows {
+    /// Says once what the pointers of all rows begin with.
+    fn say_once(&mut self) {
+        let whole = |it: &Shown| format!("{}#{}", it.document, it.pointer);
+        let texts: Vec<String> = self.rows.iter().flat_map(|row| &row.evidence).map(whole).collect();
+        let at = common(texts.iter().map(String::as_str));
+        let Some((number, begins)) = at.split_once('#') else { return };
+        let mut document = None;
+        for shown in self.rows.iter_mut().flat_map(|row| &mut row.evidence) {
+            if let Some(rest) = below(&whole(shown), at) {
+                document.get_or_insert_with(|| (shown.item.clone(), shown.region.clone()));
+                rest.clone_into(&mut shown.pointer);
+                shown.near = true;
+            }
+        }
+        let (item, region) = document.unwrap_or_default();
+        let document = number.parse().unwrap_or_default();
+        self.at = Some(Shown { document, item, region, pointer: begins.to_owned(), near: false });
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -165,6 +188,8 @@ struct Shown {
     item: String,
     region: String,
     pointer: String,
+    /// Goes on from where the rows of its place are.
+    near: bool,
 }
 
 /// A document with its number.
@@ -212,6 +237,7 @@ impl<'a> Documents<'a> {
                 item: item.strip_suffix(".json").unwrap_or(item).to_owned(),
                 region: region.unwrap_or_default().to_owned(),
                 pointer: pointer.pointer.clone(),
+                near: false,
             }
         });
         shown.collect()
@@ -384,8 +410,9 @@ fn group(
         };
         match places.last_mut() {
             Some(last) if last.account == account && last.region == region => last.rows.push(line),
-            _ => places.push(PlaceRows { account, region: region.to_owned(), rows: vec![line] }),
+            _ => places.push(PlaceRows { account, region: region.to_owned(), at: None, rows: vec![line] }),
         }
     }
+    places.iter_mut().for_each(PlaceRows::say_once);
     Group { verdict, count: digits(rows.len()), places, whole }
 }
