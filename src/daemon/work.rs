@@ -87,7 +87,7 @@ impl Service {
         let ended = Box::pin(self.collect(id.clone(), lease.as_ref(), &ledger)).await;
         self.state.metrics.lease_held.set(0);
         let took = begun.elapsed();
-        match self.settle(ended, &id, &ledger, took).await {
+        match Box::pin(self.settle(ended, &id, &ledger, took)).await {
             Left::Stop => return false,
             Left::Nothing => {}
             Left::OutOfTime => {
@@ -162,7 +162,7 @@ impl Service {
         let ledger = Ledger::default();
         let ended = Box::pin(self.collect(id.clone(), None, &ledger)).await;
         let took = begun.elapsed();
-        match self.settle(ended, &id, &ledger, took).await {
+        match Box::pin(self.settle(ended, &id, &ledger, took)).await {
             Left::Stop => return false,
             Left::Nothing => {}
             Left::OutOfTime => {

@@ -134,7 +134,7 @@ mod tests {
         let look = settled.look(&store, now).unwrap();
         settled.learn(&look, slot(29), slot(29), BTreeSet::new());
         assert_eq!(Settled::default().look(&store, now).unwrap().extent, Extent::All);
-        let later = now + COMPLETE_EVERY - Duration::from_secs(1);
+        let later = now + Duration::from_secs(86_399);
         let look = settled.clone().look(&store, later).unwrap();
         assert_eq!((look.extent, look.keys.len()), (Extent::Unsettled, 2));
         // What a look of a part teaches does not put the complete one off.

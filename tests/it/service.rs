@@ -227,7 +227,8 @@ fn the_service_runs_its_slot_at_once_and_extra_runs_when_asked() {
     let summary = estate.open(&bundle(&estate, slot)).read(&BundlePath::new("data/summary.json").unwrap());
     let summary: Value = serde_json::from_slice(&summary.unwrap()).unwrap();
     let verdicts = summary["verdicts"].as_object().unwrap();
-    assert!(judged > 0.0 && verdicts.values().filter_map(Value::as_f64).sum::<f64>() == judged, "{summary}");
+    let sealed: f64 = verdicts.values().filter_map(Value::as_f64).sum();
+    assert!(judged > 0.0 && (sealed - judged).abs() < 0.001, "{summary}");
     assert_eq!(rows("unknown"), verdicts["unknown"].as_f64());
     let asked = "evidenced_api_calls_total{service=\"ec2\",operation=\"DescribeVpcs\",outcome=\"ok\"}";
     assert!(service.metric(asked).unwrap() >= 2.0);
