@@ -20,7 +20,7 @@ use evidenced_bundle::{BagId, Digest, KeyId, Kind, PartRecord, Sealed};
 use evidenced_core::assessment::Assessment;
 use evidenced_core::bucket::Finding;
 use evidenced_core::changes::Before;
-use evidenced_core::config::{self, Config, Problem};
+use evidenced_core::config::{self, Config, Wrong};
 use evidenced_core::exceptions::Exceptions;
 use evidenced_core::layout::{self, Judged, Original};
 use evidenced_core::plan::Plan;
@@ -58,8 +58,8 @@ pub(crate) enum CollectError {
         #[source]
         source: std::io::Error,
     },
-    #[error("configuration {path}: {} problem(s)", .problems.len())]
-    Config { path: PathBuf, problems: Vec<Problem> },
+    #[error("configuration {path}: {} problem(s)", .problems.count())]
+    Config { path: PathBuf, problems: ChecksError },
     #[error("configuration {path}: {} problem(s) with its checks", .problems.count())]
     Checks { path: PathBuf, problems: ChecksError },
     #[error("slot {slot}: the store already holds {path}")]
@@ -135,11 +135,17 @@ impl Loaded {
     pub(crate) fn read(path: &Path) -> Result<Self, CollectError> {
         let text = files::read_text(path, CONFIG_BYTES)
             .map_err(|source| CollectError::ConfigUnreadable { path: path.to_owned(), source })?;
-        let config = config::parse(&text)
-            .map_err(|problems| CollectError::Config { path: path.to_owned(), problems })?;
         let folder =
             path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
-        Ok(Self { config, folder, path: path.to_owned() })
+        let loaded = |config| Self { config, folder, path: path.to_owned() };
+        match config::read(&text) {
+            Ok(config) => Ok(loaded(config)),
+            Err(Wrong { problems, rest }) => {
+                let of_checks = rest.and_then(|rest| Checks::of(&loaded(*rest)).err());
+                let problems = of_checks.unwrap_or_default().behind(problems);
+                Err(CollectError::Config { path: path.to_owned(), problems })
+            }
+        }
     }
 
     /// Its checks, compiled, or everything that is wrong with them.

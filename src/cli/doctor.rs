@@ -90,7 +90,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failed> {
 fn broken(error: &CollectError) -> Line {
     let mut detail = error.to_string();
     if let CollectError::Config { problems, .. } = error {
-        for problem in problems {
+        for problem in &problems.config {
+            write!(detail, "; {problem}").unwrap_or_default();
+        }
+        for problem in &problems.policies {
             write!(detail, "; {problem}").unwrap_or_default();
         }
     }

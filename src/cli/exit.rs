@@ -58,14 +58,9 @@ impl Failed {
             text = format!("{text}: {cause}");
             source = cause.source();
         }
-        if let Some(collect) = self.error.downcast_ref::<CollectError>()
-            && let CollectError::Config { path, problems } = collect
+        if let Some(CollectError::Config { path, problems } | CollectError::Checks { path, problems }) =
+            self.error.downcast_ref::<CollectError>()
         {
-            for problem in problems {
-                text = format!("{text}\n{}:{problem}", path.display());
-            }
-        }
-        if let Some(CollectError::Checks { path, problems }) = self.error.downcast_ref::<CollectError>() {
             for problem in &problems.config {
                 text = format!("{text}\n{}:{problem}", path.display());
             }

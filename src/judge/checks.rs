@@ -4,7 +4,7 @@
 //! Everything that is wrong with them comes at once: texts with their file and line, parameters, exceptions and
 //! controls with the line of the configuration. Refused: more or larger files than a policy folder has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,6 +45,15 @@ pub(crate) struct ChecksError {
 impl ChecksError {
     pub(crate) fn count(&self) -> usize {
         self.config.len() + self.policies.len()
+    }
+
+    /// All that is wrong, once: behind what the configuration was refused for already. A key that has a problem of its
+    /// own has no second one.
+    pub(crate) fn behind(mut self, problems: Vec<Problem>) -> Self {
+        self.config.retain(|found| !problems.iter().any(|it| it.line == found.line && it.key == found.key));
+        self.config.extend(problems);
+        self.config.sort();
+        self
     }
 }
 
@@ -89,7 +98,8 @@ impl Checks {
         let compiled = Policies::new(&config.checks.profile, &own, &config.checks.params);
         let all = match compiled {
             Ok(all) => {
-                error.config.extend(unknown_checks(config, &all));
+                let known = all.checks.keys().map(String::as_str).collect();
+                error.config.extend(unknown_checks(config, &known));
                 Some(all)
             }
             Err(problems) => {
@@ -101,6 +111,11 @@ impl Checks {
                         error.policies.push(policy::Problem { place: place.display().to_string(), ..found });
                     }
                 }
+                // A broken policy still has its name: an exception from it is no mistake, and one from another is.
+                let built_in = Policies::new(&config.checks.profile, &[], &Value::Null);
+                let built_in = built_in.map(|all| all.checks).unwrap_or_default();
+                let known = built_in.keys().map(String::as_str).chain(ids.iter().copied()).collect();
+                error.config.extend(unknown_checks(config, &known));
                 None
             }
         };
@@ -130,8 +145,9 @@ fn problem(config: &Config, key: &str, message: &str) -> Problem {
 }
 
 /// Exceptions and controls of checks that do not exist would never be heard of again.
-fn unknown_checks(config: &Config, policies: &Policies) -> Vec<Problem> {
-    let is_unknown = |id: &str| !policies.checks.contains_key(id);
+fn unknown_checks(config: &Config, known: &BTreeSet<&str>) -> Vec<Problem> {
+    // An id that is missing is refused by the reader.
+    let is_unknown = |id: &str| !id.is_empty() && !known.contains(id);
     let mut problems = Vec::new();
     let mut refuse = |key: String, id: &str| {
         let message = format!("{id:?} is no check; `evidenced checks` lists them");

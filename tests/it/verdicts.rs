@@ -196,6 +196,39 @@ fn mistakes_in_checks_come_at_once_with_file_line_and_key() {
     }
 }
 
+#[test]
+fn mistakes_of_the_configuration_and_of_its_checks_come_at_once() {
+    let estate = estate();
+    fs::create_dir(estate.path("mine")).unwrap();
+    fs::write(estate.path("mine/my_check.rego"), "package evidenced.checks.other\n").unwrap();
+    let text = fs::read_to_string(estate.path("evidenced.toml")).unwrap();
+    let text = text.replace("schedule = \"0 2 * * *\"", "schedule = \"daily\"\ncolour = \"red\"");
+    fs::write(estate.path("evidenced.toml"), text).unwrap();
+    add(
+        &estate,
+        "[checks]\nprofile = \"strict\"\npolicies_dir = \"mine\"\n\
+         [checks.params.sg_only_authorised_ports]\ntcp = \"443\"\n\
+         [[exceptions]]\nid = \"EX-1\"\ncheck = \"sg_no_shh\"\nresource = \"sg-1\"\nreason = \"known\"\n\
+         owner = \"a\"\napprover = \"b\"\napproved_at = \"yesterday\"\n",
+    );
+    let lines = fs::read_to_string(estate.path("evidenced.toml")).unwrap().lines().count();
+    let (code, text) = run(&estate, &["config", "check"]);
+    assert_eq!(code, 2, "{text}");
+    let at = |line: usize| format!("evidenced.toml:{line}: ");
+    for said in [
+        at(3) + "schedule = \"daily\"",
+        at(4) + "colour",
+        at(lines - 11) + "checks.profile",
+        at(lines - 8) + "checks.params.sg_only_authorised_ports.tcp: expected a list of ports",
+        at(lines - 5) + "exceptions[0].check: \"sg_no_shh\" is no check",
+        at(lines) + "exceptions[0].approved_at",
+        "mine/my_check.rego:1: no METADATA".to_owned(),
+    ] {
+        assert!(text.contains(&said), "{said} is not in {text}");
+    }
+    assert!(text.contains("8 problem(s)"), "{text}");
+}
+
 const MINE: &str = "# METADATA
 # title: Every VPC has a name of ours
 # description: VPCs are looked at

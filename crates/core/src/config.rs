@@ -226,8 +226,23 @@ pub struct Checks {
     pub params: Value,
 }
 
+/// What is wrong with a configuration, and what it says all the same.
+#[derive(Debug)]
+pub struct Wrong {
+    /// In the order of the lines.
+    pub problems: Vec<Problem>,
+    /// What could be read, so that what depends on it can be looked at too. None where the file is no TOML: behind a
+    /// broken line nobody knows which key belongs to which section, and every answer would be a guess.
+    pub rest: Option<Box<Config>>,
+}
+
 /// Reads a configuration, or says everything that is wrong with it, in the order of the lines.
 pub fn parse(text: &str) -> Result<Config, Vec<Problem>> {
+    read(text).map_err(|wrong| wrong.problems)
+}
+
+/// The same, with what could be read in spite of its problems.
+pub fn read(text: &str) -> Result<Config, Wrong> {
     let (root, errors) = DeTable::parse_recoverable(text);
     let mut reader = reader::Reader::new(text);
     for error in &errors {
@@ -235,12 +250,12 @@ pub fn parse(text: &str) -> Result<Config, Vec<Problem>> {
         reader.problem(line, String::new(), None, format!("not TOML: {}", error.message()));
     }
     if !errors.is_empty() {
-        return Err(sorted(reader.problems));
+        return Err(Wrong { problems: sorted(reader.problems), rest: None });
     }
     let config = sections::config(&mut reader, root.get_ref());
     match config {
         Some(config) if reader.problems.is_empty() => Ok(config),
-        _ => Err(sorted(reader.problems)),
+        rest => Err(Wrong { problems: sorted(reader.problems), rest: rest.map(Box::new) }),
     }
 }
 

@@ -18,6 +18,9 @@ use crate::pattern::matches;
 use crate::plan::Regions;
 use crate::schedule::Schedule;
 
+/// The schedule where none is given.
+const DAILY: &str = "0 2 * * *";
+
 /// Reads everything; `None` only when a problem was noted that leaves a part without a value.
 pub(super) fn config<'a>(reader: &mut Reader<'a>, root: &'a DeTable<'a>) -> Option<Config> {
     let mut top = reader.root(root);
@@ -29,7 +32,7 @@ pub(super) fn config<'a>(reader: &mut Reader<'a>, root: &'a DeTable<'a>) -> Opti
     if organisation.chars().any(char::is_control) {
         reader.refuse(&top, "organisation", "must be one line without control characters");
     }
-    let text = reader.text(&mut top, "schedule").unwrap_or_else(|| "0 2 * * *".to_owned());
+    let text = reader.text(&mut top, "schedule").unwrap_or_else(|| DAILY.to_owned());
     let schedule = Schedule::parse(&text)
         .map_err(|error| {
             reader.refuse(
@@ -38,6 +41,7 @@ pub(super) fn config<'a>(reader: &mut Reader<'a>, root: &'a DeTable<'a>) -> Opti
                 format!("{error}; expected five fields in UTC, such as \"0 2 * * *\""),
             );
         })
+        .or_else(|()| Schedule::parse(DAILY))
         .ok();
     let store = super::store::read(reader, &mut top);
     let (spool, spool_min_free_bytes) = spool(reader, &mut top);
@@ -391,9 +395,10 @@ fn bundle<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> BagSize {
 
 fn checks<'a>(reader: &mut Reader<'a>, top: &mut Table<'a>) -> Checks {
     let mut table = reader.table(top, "checks");
-    let profile = reader.text(&mut table, "profile").unwrap_or_else(|| "guide".to_owned());
+    let mut profile = reader.text(&mut table, "profile").unwrap_or_else(|| "guide".to_owned());
     if !matches!(profile.as_str(), "guide" | "aws") {
         reader.refuse(&table, "profile", "expected \"guide\" or \"aws\"");
+        "guide".clone_into(&mut profile);
     }
     let policies_dir = reader.text(&mut table, "policies_dir");
     reader.note(&table, "policies_dir");
