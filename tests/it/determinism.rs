@@ -1,8 +1,18 @@
 //! Two runs over HTTP differ in named fields only.
 
+use std::collections::BTreeMap;
+
+use evidenced_core::assessment::{Assessment, CheckRecord};
+use evidenced_core::exceptions::Exceptions;
+use evidenced_core::facts::Facts;
+use evidenced_core::formats::{Population, csv_files};
+use evidenced_core::item::GLOBAL;
+use evidenced_core::judging::{Documents, Here, Judging, offered, places};
+use evidenced_core::policy::{Evidence, Policies};
+use evidenced_core::report::{Drawings, pages};
 use serde_json::Value;
 
-use crate::estate::{Estate, Run, two_accounts};
+use crate::estate::{Estate, Run, one_account, two_accounts};
 
 /// What may differ between two runs of an estate that did not change, and why.
 const MASKED: &[(&str, &str)] = &[
@@ -88,5 +98,83 @@ fn two_runs_over_http_differ_in_named_fields_only() {
         let mut differences = Vec::new();
         compare(&one.1, &other.1, "", &mut differences);
         assert!(differences.is_empty(), "{}: {differences:?}", one.0);
+    }
+}
+
+fn same(path: &str, one: &[u8], other: &[u8]) {
+    let Some(at) = one.iter().zip(other).position(|(one, other)| one != other) else {
+        return assert_eq!(one.len(), other.len(), "{path}");
+    };
+    let around = |bytes: &[u8]| {
+        String::from_utf8_lossy(&bytes[at.saturating_sub(200)..bytes.len().min(at + 100)]).into_owned()
+    };
+    panic!("{path} differs at byte {at}:\n{}\n--- and\n{}", around(one), around(other));
+}
+
+struct InBundle(BTreeMap<String, Vec<u8>>);
+
+impl Documents for InBundle {
+    fn read(&mut self, path: &str) -> Result<Vec<u8>, String> {
+        self.0.get(path).cloned().ok_or_else(|| format!("{path} is not there"))
+    }
+}
+
+/// Findings, tables and pages of the evidence of a bundle, by nothing but its files.
+fn judged(files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
+    let facts = Facts::read(files).unwrap();
+    let policies = Policies::new("guide", &[], &Value::Null).unwrap();
+    let now = facts.run["collected"]["start"].as_str().unwrap();
+    let exceptions = Exceptions::new(&[], 0);
+    let table = CheckRecord::table(&policies);
+    let mut judging = Judging::new("guide", now, table, exceptions, offered(&facts.catalogue));
+    let mut documents = InBundle(files.clone());
+    let (mut population, mut drawings) = (Population::new(), Drawings::new());
+    let onlooker = &mut |evidence: &Evidence, region: &str| {
+        population.add(evidence, region);
+        drawings.add(evidence, region);
+    };
+    let mut here = Here(&policies);
+    let mut made: Vec<(String, Vec<u8>)> = Vec::new();
+    for (account, mut regions) in places(&facts.plan, &facts.cells) {
+        let global = regions.remove(GLOBAL).unwrap();
+        judging.account(&account, &global, &mut documents);
+        // Regions end in any order in a run.
+        for (region, cells) in regions.iter().rev() {
+            made.push(judging.region(region, cells, &mut documents, &mut [&mut here], onlooker));
+        }
+        let regions: Vec<_> = regions.into_values().collect();
+        made.push(judging.whole(&regions, &mut documents, &mut [&mut here], onlooker));
+    }
+    let (mut assessment, exceptions) = judging.finish();
+    assessment.exceptions = exceptions.states(&[]);
+    made.extend(csv_files(&facts, &assessment, &population).unwrap());
+    made.extend(pages(&facts, &assessment, &drawings).unwrap());
+    // What is read back gives the same page.
+    let all = files.clone().into_iter().chain(made.iter().cloned()).collect();
+    let read = Assessment::read(&all).unwrap();
+    let mut other = pages(&facts, &read, &drawings).unwrap();
+    same("report.html of what was read back", &made.last().unwrap().1, &other.pop().unwrap().1);
+    made.into_iter().collect()
+}
+
+#[test]
+fn the_same_evidence_gives_the_same_findings_tables_and_report_to_the_byte() {
+    let estate = Estate::new(one_account(), "");
+    let mut run = estate.collect();
+    assert_eq!(run.code, 0, "{}", run.stderr());
+    let paths: Vec<String> =
+        run.bundle.manifest().files().keys().map(|path| path.as_str().to_owned()).collect();
+    let files: BTreeMap<String, Vec<u8>> =
+        paths.into_iter().map(|path| (path.clone(), run.read(&path))).collect();
+    let (once, again) = (judged(&files), judged(&files));
+    assert!(once == again, "judging twice gives two results");
+    let of_people = ["data/report.html", "data/findings.csv", "data/population.csv", "data/coverage.csv"];
+    let stated = files
+        .iter()
+        .filter(|(path, _)| path.starts_with("data/findings/") || of_people.contains(&path.as_str()));
+    let stated: BTreeMap<&String, &Vec<u8>> = stated.collect();
+    assert!(stated.keys().copied().eq(once.keys()), "{:?} and {:?}", stated.keys(), once.keys());
+    for (path, bytes) in stated {
+        same(path, bytes, &once[path]);
     }
 }

@@ -6,6 +6,7 @@ import json
 ACCOUNT = "111122223333"
 OTHER = "999900001111"
 REGION = "eu-west-1"
+KEY = "5e" * 32
 NOW = "2026-11-22T02:00:00Z"
 ITEMS = ["vpc.vpcs", "vpc.subnets", "vpc.route-tables", "vpc.gateways", "vpc.connections", "vpc.endpoints",
          "vpc.network-acls", "vpc.security-groups", "ec2.instances", "vpc.network-interfaces", "vpc.flow-logs",
@@ -129,6 +130,7 @@ class Bag:
         files = {
             "config": self.config, "plan": {"accounts": self.accounts}, "catalogue": {"items": catalogue},
             "summary": {}, "run": {
+                "evidenceKeyId": KEY,
                 "slot": NOW, "status": "partial", "trigger": "schedule", "schedule": "0 2 * * *",
                 "collected": {"start": NOW, "end": NOW}, "scope": {"name": "prod", "accounts": 1, "regions": 1},
                 "collector": {"version": "0.1.0", "configDigest": {"sha256": "0" * 64}}, "cells": self.cells}}

@@ -47,6 +47,14 @@ def shown(tab, selector):
     return tab.run(f"document.querySelector({json.dumps(selector)})?.checkVisibility() ?? false")
 
 
+def click(tab, selector):
+    """As a mouse does: also where no script runs."""
+    place = tab.run(f"(() => {{ const it = document.querySelector('{selector}'); it.scrollIntoView();"
+                    " const box = it.getBoundingClientRect(); return [box.left + 9, box.top + 9]; })()")
+    for kind in ("mousePressed", "mouseReleased"):
+        tab.send("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1)
+
+
 def violations(tab, axe):
     tab.run(f"{axe}; undefined")
     return tab.run("""axe.run(document, { preload: false }).then((it) =>
@@ -168,15 +176,46 @@ def test_headings_and_tables_have_their_structure(tab):
 def test_without_a_script_everything_is_there(browser, estate):
     tab = without_script(browser, estate.as_uri())
     assert not shown(tab, "#tools") and not shown(tab, "#theme")
-    assert shown(tab, ".answer") and shown(tab, "#sg_only_authorised_ports .rows") and shown(tab, ".net")
-    folded = "#sg_only_authorised_ports [data-v=pass]"
-    assert not shown(tab, f"{folded} .rows")
-    place = tab.run(f"(() => {{ const it = document.querySelector('{folded} > summary'); it.scrollIntoView();"
-                    " const box = it.getBoundingClientRect(); return [box.left + 9, box.top + 9]; })()")
-    for kind in ("mousePressed", "mouseReleased"):
-        tab.send("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1)
+    assert shown(tab, ".answer") and shown(tab, ".net")
+    check, folded = "#sg_only_authorised_ports", "#sg_only_authorised_ports [data-v=pass]"
+    # A register of checks, the rows of each a click away.
+    assert shown(tab, f"{check} > summary") and not shown(tab, f"{check} .rows")
+    click(tab, f"{check} > summary")
+    assert shown(tab, f"{check} [data-v=fail] .rows") and not shown(tab, f"{folded} .rows")
+    click(tab, f"{folded} > summary")
     assert shown(tab, f"{folded} .rows")
     tab.close()
+
+
+def test_a_few_rows_that_need_somebody_are_unfolded(browser, report, tmp_path):
+    bag = estates.Bag(tmp_path)
+    bag.region(estates.network())
+    tab = browser.page(report(estates.findings(bag, 40)).as_uri())
+    assert shown(tab, ".check[open] .rows")
+    tab.close()
+
+
+def test_a_link_to_a_check_unfolds_it_and_a_button_unfolds_all(tab):
+    check = "#sg_no_rdp_from_internet"
+    assert not shown(tab, f"{check} .rows")
+    tab.run(f"location.hash = '{check}'; undefined")
+    tab.wait(f"document.querySelector('{check}').open")
+    box = tab.run(f"(() => {{ const box = document.querySelector('{check} h4').getBoundingClientRect(); return [box.top, document.querySelector('#tools').getBoundingClientRect().bottom]; }})()")
+    assert box[0] >= box[1], "the check is not under the tools"
+    count = "document.querySelectorAll('.check:not([open])').length"
+    assert tab.run(count) > 0
+    tab.run("document.querySelector('#every').click()")
+    assert tab.run(count) == 0 and tab.run("document.querySelector('#every').textContent") == "Fold every check"
+    tab.run("document.querySelector('#every').click()")
+    assert tab.run("document.querySelectorAll('.check[open]').length") == 0
+
+
+def test_the_first_screen_names_the_key_and_tells_criteria_apart(tab):
+    assert f"signed by key {estates.KEY}" in tab.run("document.querySelector('.masthead').innerText")
+    heads = tab.run("[...document.querySelectorAll('.figures thead th')].map((it) => it.textContent)")
+    assert heads[0] == "All" and "CC6.6" in heads
+    rows = tab.run("[...document.querySelectorAll('.figures tbody tr')].slice(0, 5).map((it) => [...it.querySelectorAll('td')].map((cell) => Number(cell.textContent.replace(',', ''))))")
+    assert all(row[0] <= sum(row[1:]) for row in rows) and rows[0][0] > 0
 
 
 def test_paper_shows_what_is_folded(browser, estate, tmp_path):

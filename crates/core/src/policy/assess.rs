@@ -232,7 +232,9 @@ fn finding(entry: Value) -> Result<(String, Finding), String> {
     let pointers = entry.remove("pointers").unwrap_or_else(|| json!([]));
     let pointers = pointers.as_array().and_then(|list| list.iter().map(split).collect::<Option<Vec<_>>>());
     let pointers = pointers.ok_or("pointers: expected texts such as \"eu-west-1/vpc.vpcs#/calls/0\"")?;
-    let (observed, expected) = (entry.remove("observed"), entry.remove("expected"));
+    // What is null is not there: findings that are read back say the same as those that were made.
+    let mut said = |name: &str| entry.remove(name).filter(|value| !value.is_null());
+    let (observed, expected) = (said("observed"), said("expected"));
     if let Some(key) = entry.keys().next() {
         return Err(format!("unknown key {key:?} in an entry"));
     }

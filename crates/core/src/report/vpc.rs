@@ -9,11 +9,11 @@ use super::network::{Balancer, Flow, Link, Subnet, Vpc, Waf};
 use super::routes::Tier;
 use super::svg::Canvas;
 
-const GUTTER: usize = 142;
+const GUTTER: usize = 134;
 const COLUMN: usize = 198;
 const GAP: usize = 8;
 const EDGE: usize = 14;
-const LINKS: usize = 214;
+const LINKS: usize = 194;
 const LINE: usize = 15;
 const TIERS: [Tier; 4] = [Tier::Public, Tier::Private, Tier::Data, Tier::Unknown];
 
