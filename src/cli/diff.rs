@@ -146,7 +146,7 @@ fn change(what: &str, before: Option<&Value>, after: Option<&Value>) -> String {
 
 fn thing(sign: char, thing: &Thing) -> String {
     let name = if thing.name.is_empty() { String::new() } else { format!(" \"{}\"", thing.name) };
-    format!("{sign} {} {}{name}", thing.kind, thing.id)
+    format!("{sign} {} {}{name}", thing.kind, thing.id).trim_end().to_owned()
 }
 
 fn estate(page: &mut Page, places: &[Place], names: &BTreeMap<String, String>) {

@@ -18,6 +18,7 @@ use super::exit::{EXCEPTIONS, Failed};
 use super::genuine::Believed;
 use super::print;
 use crate::collector::Loaded;
+use crate::judge::Compiled;
 
 /// Days before its end in which an exception is called expiring.
 const SOON: i64 = 30;
@@ -73,6 +74,8 @@ impl Standing {
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failed> {
     let loaded = Loaded::read(&arguments.believed.config)?;
+    // An exception from a check that does not exist covers nothing, and no run would begin with it.
+    loaded.checks(&Compiled::default())?;
     let since = UNIX_EPOCH.elapsed().ok().and_then(|since| i64::try_from(since.as_secs()).ok());
     let now = since.unwrap_or_default();
     let mut exceptions = Exceptions::new(&loaded.config.exceptions, now);
@@ -90,10 +93,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failed> {
     let mut states: Vec<(Standing, ExceptionState)> =
         exceptions.states(&before).into_iter().map(|state| (Standing::of(&state, now), state)).collect();
     for (_, state) in &mut states {
-        // Without a bundle nothing was matched; without the log nobody knows since when one is in it.
-        if against.is_none() {
-            state.flags.retain(|flag| !matches!(flag, Flag::Orphaned | Flag::Unused | Flag::Claimed));
-        }
+        // Without a bundle nothing was matched; of what the bundle does not hold nobody knows since when it is in one.
+        let held = before.iter().any(|before| before.exception == state.exception);
+        state.flags.retain(|flag| match flag {
+            Flag::Orphaned | Flag::Unused => against.is_some(),
+            Flag::Claimed => held,
+            _ => true,
+        });
     }
     states.sort_by(|(one, a), (other, b)| (one, &a.exception.id).cmp(&(other, &b.exception.id)));
     let text = if arguments.json {
@@ -142,7 +148,7 @@ fn table(states: &[(Standing, ExceptionState)], against: Option<&str>) -> String
         line("no exceptions are configured".to_owned());
     }
     for (standing, ExceptionState { exception, matched, failing, flags, .. }) in states {
-        let expires = exception.expires.as_deref().unwrap_or("never");
+        let until = exception.expires.as_ref().map_or("never ends".to_owned(), |day| format!("until {day}"));
         line(format!(
             "{:<9} {}  {}  {}",
             standing.word(),
@@ -151,7 +157,7 @@ fn table(states: &[(Standing, ExceptionState)], against: Option<&str>) -> String
             printable(&exception.resource)
         ));
         line(format!(
-            "          until {expires}; owner {}, approved by {} on {}{}",
+            "          {until}; owner {}, approved by {} on {}{}",
             printable(&exception.owner),
             printable(&exception.approver),
             exception.approved_at,

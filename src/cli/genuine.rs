@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use evidenced_bundle::check::{Check, printable};
-use evidenced_bundle::command::{CommandError, read_keys};
+use evidenced_bundle::command::{CommandError, is_shelf, read_keys};
 use evidenced_bundle::{
     Anchor, BundlePath, Demand, Limits, Sidecars, Undated, UntrustedBundle, Verified, VerifiedBundle,
     VerifyError, verify_bundle,
@@ -98,6 +98,14 @@ impl Judge {
             Failed::new(USAGE, format!("{shown}: cannot be opened: {error}"))
                 .hint("name a bundle, such as evidence-prod-20261122T020000Z.zip")
         };
+        if is_shelf(path) {
+            let message = format!("{shown}: is a store or a period bundle, and this shows one bundle");
+            return Err(Failed::usage(
+                message,
+                "name a bundle of it, such as STORE/bundles/2026/11/22/evidence-prod-20261122T020000Z.zip; \
+                 `evidenced list` names them",
+            ));
+        }
         let limits = Limits::default();
         let bundle = UntrustedBundle::open_path(path, &limits).map_err(unreadable)?;
         let sidecars =

@@ -214,3 +214,50 @@ fn a_store_and_a_period_are_reperformed_bundle_by_bundle() {
     assert_eq!(code, 4, "{said}{why}");
     assert!(said.contains("re-performed: evidence-test-20261101T020000Z"), "{said}");
 }
+
+#[test]
+fn a_store_has_no_report_and_the_hint_names_a_bundle() {
+    let estate = Estate::new(one_account(), "");
+    estate.configure_log("");
+    assert_eq!(estate.collect().code, 0);
+    let (code, _, why) = report(&estate, &estate.path("store"), &KEY);
+    assert_eq!(code, 2, "{why}");
+    assert!(
+        why.contains("is a store or a period bundle") && why.contains("hint: name a bundle of it"),
+        "{why}"
+    );
+}
+
+#[test]
+fn exceptions_are_held_against_a_bundle_that_never_knew_them() {
+    let estate = Estate::new(one_account(), "items = [\"vpc.security-groups\"]");
+    let mut collected = estate.collect();
+    let csv = String::from_utf8(collected.read("data/findings.csv")).unwrap();
+    let failing =
+        csv.lines().find(|line| line.contains("sg_no_ssh_from_internet") && line.contains("\"fail\""));
+    let at = failing.unwrap().find("\"sg-").unwrap() + 1;
+    let group: String = failing.unwrap()[at..].chars().take_while(|it| *it != '"').collect();
+    let exception = |id: &str, check: &str, resource: &str, expires: &str| {
+        format!(
+            "[[exceptions]]\nid = \"{id}\"\ncheck = \"{check}\"\nresource = \"{resource}\"\nreason = \"known\"\n\
+             owner = \"a\"\napprover = \"b\"\napproved_at = \"2020-01-01\"\n{expires}"
+        )
+    };
+    let known = fs::read_to_string(estate.path("evidenced.toml")).unwrap();
+    let write = |more: &str| fs::write(estate.path("evidenced.toml"), format!("{known}{more}")).unwrap();
+    let ends = "expires = \"2099-12-31\"\n";
+    let ssh = "sg_no_ssh_from_internet";
+    write(&[exception("EX-1", ssh, &group, ends), exception("EX-2", ssh, "sg-none", "")].concat());
+    let arguments = [&["exceptions", "--bundle", collected.path.to_str().unwrap()], &KEY[..]].concat();
+    let (code, said, why) = run(&estate, &arguments);
+    assert_eq!(code, 4, "{said}{why}");
+    assert!(said.contains("covers 1 failure(s) of 1 matching row(s)"), "{said}");
+    assert!(said.contains("never ends; owner a") && said.contains("! orphaned: no resource"), "{said}");
+    // The bundle does not hold it: nothing can be said of since when one does.
+    assert!(!said.contains("claimed"), "{said}");
+
+    write(&exception("EX-3", "sg_no_shh", &group, ends));
+    let (code, _, why) = run(&estate, &arguments);
+    assert_eq!(code, 2, "{why}");
+    assert!(why.contains("exceptions[0].check: \"sg_no_shh\" is no check"), "{why}");
+}
