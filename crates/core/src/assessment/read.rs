@@ -53,12 +53,12 @@ struct Place {
     region: String,
     documents: BTreeMap<String, String>,
     contents: BTreeMap<String, String>,
-    checks: Vec<Rows>,
+    checks: Vec<OfCheck>,
 }
 
 /// The rows of a check, and what they do not repeat.
 #[derive(Deserialize)]
-struct Rows {
+struct OfCheck {
     check: String,
     expected: Option<Value>,
     #[serde(default)]
@@ -111,7 +111,7 @@ impl Assessment {
                 let what = format!("says that it is of {} {}", place.account, place.region);
                 return Err(ReadError::Wrong { path: path.clone(), what });
             }
-            for Rows { check, expected, at, rows } in place.checks {
+            for OfCheck { check, expected, at, rows } in place.checks {
                 let wrong = |what| ReadError::Wrong { path: path.clone(), what };
                 let record = assessment.checks.get(&check);
                 let record = record.ok_or_else(|| wrong(format!("{check:?} is not in {CHECKS}")))?;

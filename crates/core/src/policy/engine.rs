@@ -159,9 +159,11 @@ fn told(support: &Support, names: &[String], lists: &Value) -> Option<regorus::E
     for (name, text) in support.library.iter().filter(|(name, _)| !names.contains(name)) {
         engine.add_policy(format!("lib/{name}.rego"), text.clone()).ok()?;
     }
-    let rules: String =
-        names.iter().map(|name| format!("{name} := input.{}.{name}\n", place::MEMBER)).collect();
-    engine.add_policy("lib.rego".to_owned(), format!("package lib\n\n{rules}")).ok()?;
+    let mut text = "package lib\n".to_owned();
+    for name in names {
+        text.extend(["\n", name, " := input.", place::MEMBER, ".", name, "\n"]);
+    }
+    engine.add_policy("lib.rego".to_owned(), text).ok()?;
     Some(engine)
 }
 

@@ -78,13 +78,11 @@ fn reads_only(text: &str, members: &[&str]) -> bool {
                 let Some(rest) = rest.strip_prefix('.') else { return false };
                 let member = rest.split(|it| !is_name(it)).next().unwrap_or_default();
                 // `data.lib[name]` and `data.evidenced` could be any text of the library, or another check.
-                match *root {
-                    "input" => members.contains(&member),
-                    _ => {
-                        let inner = rest.strip_prefix("lib.").or_else(|| rest.strip_prefix("lists."));
-                        inner.is_some_and(|inner| inner.starts_with(is_name))
-                    }
+                if *root == "input" {
+                    return members.contains(&member);
                 }
+                let inner = rest.strip_prefix("lib.").or_else(|| rest.strip_prefix("lists."));
+                inner.is_some_and(|inner| inner.starts_with(is_name))
             })
         })
     })
