@@ -179,14 +179,12 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let traces = logging::start(cli.log_format, cli.verbose, collector(&cli.command).as_deref());
-    let code = match run(cli) {
+    // Until the end, when it sends the last spans, or as many as the collector takes in time.
+    let _traces = logging::start(cli.log_format, cli.verbose, collector(&cli.command).as_deref());
+    match run(cli) {
         Ok(code) => ExitCode::from(code),
         Err(failed) => failed.report(),
-    };
-    // The last spans, or as many as the collector takes in time.
-    drop(traces);
-    code
+    }
 }
 
 /// Where the spans of a command that makes runs go.
