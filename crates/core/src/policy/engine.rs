@@ -328,14 +328,14 @@ fn defined(value: Value) -> Result<Value, String> {
 #[cfg(all(test, feature = "coverage"))]
 impl Program {
     /// Which lines both rules run over an input.
-    pub(super) fn coverage(&self, input: Value) -> regorus::coverage::Report {
+    pub(super) fn coverage(&self, input: Value) -> Result<regorus::coverage::Report, String> {
         let mut engine = self.interpreter.clone();
         engine.set_enable_coverage(true);
         engine.set_input(input);
         for rule in ["subjects", "findings"] {
-            engine.eval_rule(format!("{}.{rule}", self.package)).unwrap();
+            engine.eval_rule(format!("{}.{rule}", self.package)).map_err(|error| error.to_string())?;
         }
-        engine.get_coverage_report().unwrap()
+        engine.get_coverage_report().map_err(|error| error.to_string())
     }
 }
 

@@ -2,8 +2,10 @@
 
 use super::*;
 
-/// Kinds of cases.
-const KINDS: &[(&str, fn(&Case) -> bool)] = &[
+/// A kind of cases: what it is called, and whether a case is of it.
+type Kind = (&'static str, fn(&Case) -> bool);
+
+const KINDS: &[Kind] = &[
     ("a resource that passes", |case| case.says("pass", "")),
     ("a resource that fails", |case| case.says("fail", "")),
     ("a population that is empty", |case| case.says("not-applicable", "population 0")),
