@@ -5,7 +5,7 @@
 Promises: for each bundle (that of the shared population in moto, that of `evidenced demo`, or those that are named) the
 bytes of each group of files and their ratio to the evidence. "Findings and reports" is `data/findings/`, the report and
 the three tables; checks, policies and the description of the run are apart: they do not grow with the estate.
-Refused: a verdict (`tests/formats` holds the ratio of a simulated estate).
+Refused: a verdict.
 """
 
 import argparse
