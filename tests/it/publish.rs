@@ -209,51 +209,6 @@ fn a_run_whose_store_is_gone_waits_in_the_spool_and_comes_before_the_next() {
     assert_eq!(fs::read_dir(estate.path("spool/sealed")).unwrap().count(), 0);
 }
 
-/// A bundle names the key that sealed it, for ever; what is stated of it later names the key of then.
-#[test]
-fn a_bundle_that_waited_while_the_key_was_changed_names_the_key_that_sealed_it() {
-    let estate = with_log();
-    collected(&estate, due() - 2 * DAY);
-    copy(&estate.path("store/trust"), &estate.path("trust"));
-    let signing = "log_key = \"file:keys/log.key.pem\"\ntrust_root = \"trust\"\n";
-    estate.write_configuration("test", signing, "items = [\"vpc.vpcs\"]");
-    fs::rename(estate.path("store"), estate.path("away")).unwrap();
-    fs::write(estate.path("store"), "no folder").unwrap();
-    assert_eq!(collect(&estate, due() - DAY).status.code(), Some(1));
-    fs::remove_file(estate.path("store")).unwrap();
-    fs::rename(estate.path("away"), estate.path("store")).unwrap();
-    let next = Estate::new(one_account(), "");
-    for half in ["key", "pub"] {
-        let (from, to) = (format!("keys/evidence.{half}.pem"), format!("keys/next.{half}.pem"));
-        fs::copy(next.path(&from), estate.path(&to)).unwrap();
-    }
-    for arguments in [
-        ["rotate", "--dir", "trust", "--evidence", "keys/next.pub.pem"],
-        ["sign", "--dir", "trust", "--key", "offline/root.key.pem"],
-    ] {
-        let output = estate.command().arg("trust").args(arguments).output().unwrap();
-        assert!(output.status.success(), "{}", stderr(&output));
-    }
-    let text = fs::read_to_string(estate.path("evidenced.toml")).unwrap();
-    fs::write(estate.path("evidenced.toml"), text.replace("keys/evidence.key", "keys/next.key")).unwrap();
-    collected(&estate, due());
-
-    let zip = bundle(&estate, due() - DAY);
-    let waited = estate.open(&zip);
-    let new = fs::read_to_string(estate.path("keys/next.pub.pem")).unwrap();
-    let new = evidenced_bundle::PublicKey::from_pem(&new).unwrap().id().to_string();
-    let old = waited.key_id().to_string();
-    assert_ne!(old, new);
-    let envelope = Envelope::parse(&fs::read(beside(&zip, ".sigstore.json")).unwrap()).unwrap();
-    assert_eq!(envelope.key_id.to_string(), new, "stated by the new key");
-    let bundle = zip.to_str().unwrap();
-    let report = estate.command().args(["report", bundle, "-o", "-"]).output().unwrap();
-    assert_eq!(report.status.code(), Some(0), "{}", stderr(&report));
-    let page = String::from_utf8_lossy(&report.stdout).into_owned();
-    assert!(page.contains(&format!("signed by key <code>{old}</code>")) && !page.contains(&new));
-    assert!(stderr(&report).contains(&format!("signed by {old}")), "{}", stderr(&report));
-}
-
 #[test]
 fn bundles_from_before_the_log_are_adopted_with_the_days_between_them() {
     let estate = Estate::new(one_account(), "items = [\"vpc.vpcs\"]");
