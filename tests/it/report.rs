@@ -233,10 +233,10 @@ fn exceptions_are_held_against_a_bundle_that_never_knew_them() {
     let estate = Estate::new(one_account(), "items = [\"vpc.security-groups\"]");
     let mut collected = estate.collect();
     let csv = String::from_utf8(collected.read("data/findings.csv")).unwrap();
-    let failing =
-        csv.lines().find(|line| line.contains("sg_no_ssh_from_internet") && line.contains("\"fail\""));
-    let at = failing.unwrap().find("\"sg-").unwrap() + 1;
-    let group: String = failing.unwrap()[at..].chars().take_while(|it| *it != '"').collect();
+    let failing = csv.lines().find(|line| line.contains("sg_no_ssh_from_internet") && line.contains("fail"));
+    let at = failing.unwrap().find("sg-0").unwrap();
+    let named = |it: &char| it.is_ascii_alphanumeric() || *it == '-';
+    let group: String = failing.unwrap()[at..].chars().take_while(named).collect();
     let exception = |id: &str, check: &str, resource: &str, expires: &str| {
         format!(
             "[[exceptions]]\nid = \"{id}\"\ncheck = \"{check}\"\nresource = \"{resource}\"\nreason = \"known\"\n\
