@@ -438,7 +438,8 @@ impl Run {
         for (path, text) in
             [("data/policies/a.rego", "package a\n"), ("data/policies/lib/a.rego", "package b\n")]
         {
-            listing += &format!("{}  {path}\n", Digest::of(text.as_bytes()));
+            let line = format!("{}  {path}\n", Digest::of(text.as_bytes()));
+            listing.push_str(&line);
             self.more.insert(path.into(), text.into());
         }
         let digest = Digest::of(listing.as_bytes()).to_string();
