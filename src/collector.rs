@@ -339,7 +339,12 @@ pub(crate) async fn collect(
     };
     let policies = checks.all.texts();
     let exceptions = Exceptions::new(&config.exceptions, id.slot().unix());
-    let beside = Beside::start(checks, exceptions, &spool, matches!(id.kind(), Kind::Supplement(_)));
+    let beside = Beside::start(checks, exceptions, &spool, matches!(id.kind(), Kind::Supplement(_)))
+        .map_err(|source| CollectError::Spool {
+            path: spool.folder().to_owned(),
+            action: "starting to judge",
+            source,
+        })?;
     let snapshot = {
         let observer = beside.observer(progress);
         let world =

@@ -31,6 +31,9 @@ use crate::collector::{Progress, Spool};
 /// Longest document that is judged.
 const DOCUMENT_BYTES: u64 = 512 << 20;
 
+/// The thread's name: Linux shows 15 bytes.
+const THREAD: &str = "judging";
+
 /// What the run tells the thread.
 struct Finished {
     started: i64,
@@ -83,11 +86,17 @@ pub(crate) struct Done {
 }
 
 impl Beside {
-    /// Starts it for the run in a folder.
-    pub(crate) fn start(checks: Checks, exceptions: Exceptions, spool: &Spool, supplement: bool) -> Self {
+    /// Starts it for the run in a folder. The thread has a name, so that what it costs can be told from outside
+    /// (`top -H`, `bench/judging.py`).
+    pub(crate) fn start(
+        checks: Checks,
+        exceptions: Exceptions,
+        spool: &Spool,
+        supplement: bool,
+    ) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
         let (own, covering, folder) = (checks.clone(), exceptions.clone(), spool.clone());
-        let handle = std::thread::spawn(move || {
+        let handle = std::thread::Builder::new().name(THREAD.into()).spawn(move || {
             let mut work = Work {
                 judging: None,
                 own: own.own.as_ref().map(|own| match Apart::of_run(own, catalogue_value()) {
@@ -105,8 +114,8 @@ impl Beside {
             };
             work.all(&receiver)?;
             Ok(work)
-        });
-        Self { sender, handle, checks, exceptions, spool: spool.clone() }
+        })?;
+        Ok(Self { sender, handle, checks, exceptions, spool: spool.clone() })
     }
 
     /// What the run is watched by.
