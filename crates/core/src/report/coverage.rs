@@ -188,8 +188,13 @@ pub(super) fn coverage(facts: &Facts, accounts: &BTreeMap<String, Account>) -> C
             .map(|region| places.get(&(*account, *region)).cloned().unwrap_or_default())
             .collect(),
     };
-    let titles: BTreeMap<&str, &Value> =
-        list(&facts.catalogue, "items").filter_map(|item| Some((text(item, "id")?, item))).collect();
+    // An item that the catalogue has twice, by region and once an account, is called by its first entry.
+    let mut titles: BTreeMap<&str, &Value> = BTreeMap::new();
+    for item in list(&facts.catalogue, "items") {
+        if let Some(id) = text(item, "id") {
+            titles.entry(id).or_insert(item);
+        }
+    }
     let unasked = unasked.into_iter().map(|((status, reason), left)| Unasked {
         status,
         reason,

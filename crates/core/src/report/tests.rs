@@ -213,6 +213,16 @@ fn regions_that_the_configuration_leaves_out_are_counted_beside_the_answer() {
 }
 
 #[test]
+fn an_item_of_two_scopes_is_called_by_the_first_of_its_titles() {
+    let mut facts = facts();
+    facts.catalogue = json!({ "items": [{ "id": "vpc.vpcs", "title": "In each region", "criteria": [] },
+        { "id": "vpc.vpcs", "title": "Once an account", "criteria": [] }] });
+    let coverage = super::coverage::coverage(&facts, &super::read::accounts(&facts));
+    let coverage = serde_json::to_string(&coverage).unwrap();
+    assert!(coverage.contains("In each region") && !coverage.contains("Once an account"), "{coverage}");
+}
+
+#[test]
 fn foreign_text_is_text_everywhere() {
     for page in pages_at(10_000).values().chain(pages_at(0).values()) {
         assert!(!page.contains("<img") && !page.contains("\u{202e}") && !page.contains('\u{0}'));
