@@ -159,7 +159,7 @@ fn json_has_one_object_a_path_and_every_check() {
     let names: Vec<_> = checks.iter().map(|check| check["name"].as_str().unwrap()).collect();
     assert_eq!(
         (names[0], names[1], names.len()),
-        ("keys", "zip-end", 24),
+        ("keys", "zip-end", 25),
         "none for folders or sidecars: {names:?}"
     );
     assert_eq!(missing["verdict"], "could-not-tell");

@@ -601,7 +601,6 @@ fn acl_entries(shape: &str, vpc_cidr: &str) -> Vec<Value> {
     if shape == "guide-private" {
         entries.push(entry(200, true, "allow", "-1", None, vpc_cidr));
         entries.push(entry(210, true, "allow", "6", Some((443, 443)), any));
-        entries.push(entry(220, true, "allow", "6", Some((1024, 65_535)), any));
     } else {
         entries.push(entry(200, true, "allow", "-1", None, any));
     }
