@@ -239,7 +239,7 @@ pub(crate) struct Stored {
     pub(crate) parts: Vec<PartRecord>,
     pub(crate) snapshot: Snapshot,
     /// What was judged.
-    pub(crate) assessment: Assessment,
+    pub(crate) assessment: Arc<Assessment>,
     pub(crate) path: PathBuf,
     pub(crate) key_id: KeyId,
     pub(crate) sha256: Digest,
@@ -489,6 +489,7 @@ fn judged(
         Before::None(_) => &[],
     };
     assessment.exceptions = exceptions.states(known);
+    let assessment = Arc::new(assessment);
     Ok(Judged { assessment, policies, findings, before, population, drawings })
 }
 

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use evidenced_bundle::{BagId, Content, Digest, Draft};
 use evidenced_core::assessment::{Assessment, CHECKS, EXCEPTIONS, FINDINGS};
@@ -116,5 +117,5 @@ fn names(folder: &Path) -> io::Result<Vec<String>> {
 /// The files of a bundle as one side of a comparison.
 pub(crate) fn side(files: &BTreeMap<String, Vec<u8>>) -> Result<Side, String> {
     let said = |error: evidenced_core::assessment::ReadError| error.to_string();
-    Side::new(Assessment::read(files).map_err(said)?, files).map_err(said)
+    Side::new(Arc::new(Assessment::read(files).map_err(said)?), files).map_err(said)
 }

@@ -5,6 +5,7 @@
 //! that cannot be compared says why. Only this file names the bundle before. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ const LISTED: usize = 10_000;
 #[derive(Debug, Clone, Default)]
 pub struct Side {
     /// What was judged.
-    pub assessment: Assessment,
+    pub assessment: Arc<Assessment>,
     /// `data/run.json`.
     pub run: Value,
     /// `data/plan.json`.

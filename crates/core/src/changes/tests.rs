@@ -35,7 +35,7 @@ fn side(rows: Vec<Assessed>, content: &str) -> Side {
     let run =
         json!({ "collector": { "policiesDigest": { "sha256": "p1" }, "configDigest": { "sha256": "c1" } } });
     let plan = json!({ "accounts": [{ "id": "1", "regions": [{ "name": "eu-1", "planned": true }] }] });
-    Side { assessment, run, plan, catalogue: "k1".to_owned() }
+    Side { assessment: std::sync::Arc::new(assessment), run, plan, catalogue: "k1".to_owned() }
 }
 
 fn compare(before: Side, now: &Side) -> Value {
@@ -65,7 +65,7 @@ fn a_verdict_that_turned_with_the_document_turned_with_the_estate() {
 fn a_changed_parameter_or_policy_is_told_apart_from_a_changed_estate() {
     let before = side(vec![row("vpc-1", Verdict::Pass)], "x");
     let mut now = side(vec![row("vpc-1", Verdict::Fail)], "x");
-    let check = now.assessment.checks.get_mut("vpcs").unwrap();
+    let check = std::sync::Arc::make_mut(&mut now.assessment).checks.get_mut("vpcs").unwrap();
     check.parameters.insert("days".to_owned(), json!(30));
     let found = compare(before.clone(), &now);
     assert_eq!(found["turned"][0]["causes"], json!(["parameters"]));

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use evidenced_bundle::digest::Digest;
 use serde_json::{Map, Value, json};
@@ -23,7 +24,7 @@ use crate::snapshot::Written;
 #[derive(Debug)]
 pub struct Judged {
     /// Rows, checks and exceptions.
-    pub assessment: Assessment,
+    pub assessment: Arc<Assessment>,
     /// The texts that were run, by path below `data/policies/`.
     pub policies: BTreeMap<String, String>,
     /// `data/findings/**`, as they were written.
@@ -54,14 +55,14 @@ impl Judged {
     /// Adds the files of what was judged to those that were made of the run.
     pub(super) fn add_to(&self, made: &mut Vec<(String, Vec<u8>)>) -> Result<(), LayoutError> {
         let Self { assessment, policies, before, population, drawings, .. } = self;
-        let Assessment { profile, now, checks, exceptions, .. } = assessment;
+        let Assessment { profile, now, checks, exceptions, .. } = &**assessment;
         made.push((CHECKS.to_owned(), checks_file(profile, now, checks)));
         made.push((EXCEPTIONS.to_owned(), exceptions_file(exceptions)));
         for (path, text) in policies {
             made.push((format!("{POLICIES}{path}"), text.clone().into_bytes()));
         }
         let mut files: BTreeMap<String, Vec<u8>> = made.iter().cloned().collect();
-        let now = Side::new(assessment.clone(), &files)?;
+        let now = Side::new(Arc::clone(assessment), &files)?;
         let changes = changes_file(before, &now);
         files.insert(CHANGES.to_owned(), changes.clone());
         made.push((CHANGES.to_owned(), changes));
@@ -98,7 +99,7 @@ impl Judged {
 
 impl Side {
     /// What was judged, with the files of its bag.
-    pub fn new(assessment: Assessment, files: &BTreeMap<String, Vec<u8>>) -> Result<Self, ReadError> {
+    pub fn new(assessment: Arc<Assessment>, files: &BTreeMap<String, Vec<u8>>) -> Result<Self, ReadError> {
         let catalogue = files.get("data/catalogue.json").map(|bytes| Digest::of(bytes).to_string());
         Ok(Self {
             assessment,
