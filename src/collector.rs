@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use evidenced_bundle::{BagId, Digest, KeyId, Kind, PartRecord, Sealed};
+use evidenced_bundle::{BagId, Content, Digest, KeyId, Kind, PartRecord, Sealed};
 use evidenced_core::assessment::Assessment;
 use evidenced_core::bucket::Finding;
 use evidenced_core::changes::Before;
@@ -25,7 +25,7 @@ use evidenced_core::exceptions::Exceptions;
 use evidenced_core::layout::{self, Judged, Original};
 use evidenced_core::plan::Plan;
 use evidenced_core::redact::Redactor;
-use evidenced_core::run::{self, Cells, Settings, World};
+use evidenced_core::run::{self, Cells, Scratch as _, Settings, World};
 use evidenced_core::shape::{Partitions, ShapeError, Shapes};
 use evidenced_core::snapshot::{Row, Snapshot};
 
@@ -382,7 +382,13 @@ pub(crate) async fn collect(
 
     Phase::Seal.begins();
     let collector = publisher.collector();
-    let draft = layout::draft(config, &snapshot, id.clone(), collector, spool.folder(), Some(&judged))?;
+    let folder = spool.folder();
+    let mut keep = |path: &str, bytes: Vec<u8>| {
+        spool.write(path, &bytes)?;
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        Ok(Content::File { path: folder.join(path), sha256: Digest::of(&bytes), bytes: length })
+    };
+    let draft = layout::draft(config, &snapshot, id.clone(), collector, folder, Some(&judged), &mut keep)?;
     let kept = State::of(&draft);
     let (publisher, run) = {
         let (id, size, folder) = (id.clone(), config.bundle, spool.folder().to_owned());

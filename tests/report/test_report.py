@@ -89,10 +89,16 @@ def test_an_exception_shows_both_verdicts_and_who_approved_it(tab):
 
 
 def test_a_pointer_leads_to_the_digest_of_its_document(tab):
-    found = tab.run("""(() => { const link = document.querySelector("#sg_no_rdp_from_internet .e a");
-        return [link.parentElement.textContent, [...document.querySelector(link.hash).cells].map((it) => it.textContent.trim())]; })()""")
-    assert "/calls/0/output/SecurityGroups/" in found[0]
-    path, sha256 = found[1]
+    # What is the same of all rows of a place is said once, above them; "…" stands where the two are joined.
+    found = tab.run("""(() => { const link = document.querySelector("#sg_no_rdp_from_internet .at a");
+        const row = link.closest("tr").nextElementSibling;
+        return [link.parentElement.textContent, row.querySelector(".e").textContent.trim(),
+            [...document.querySelector(link.hash).cells].map((it) => it.textContent.trim())]; })()""")
+    begins, ends = found[0], found[1]
+    assert begins.endswith("…") and ends.startswith("…")
+    item, pointer = (begins.removesuffix("…") + ends.removeprefix("…")).split()
+    assert item == "vpc.security-groups" and re.fullmatch(r"/calls/0/output/SecurityGroups/\d+(/.*)?", pointer)
+    path, sha256 = found[2]
     assert path == f"data/evidence/{estates.ACCOUNT}/{estates.REGION}/vpc.security-groups.json" and len(sha256) == 64
 
 

@@ -21,7 +21,7 @@ use crate::run::planned_regions;
 use crate::snapshot::{Row, Snapshot};
 
 pub use cut::{Cut, cut};
-pub use judged::{Judged, policies_digest};
+pub use judged::{Judged, Keep, policies_digest};
 pub use missed::{Missed, draft_missed, slots};
 
 /// Rows beyond which the matrix is split by account.
@@ -42,6 +42,14 @@ pub enum LayoutError {
     /// A scope or time that the format cannot hold.
     #[error("{0} does not fit the format of a bundle")]
     Value(&'static str),
+    /// A table or page that was made cannot be put aside.
+    #[error("{path} cannot be put aside")]
+    Keep {
+        /// Which one.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
 }
 
 /// Who collects, and under which rules: what the shell knows beside the configuration.
@@ -142,6 +150,7 @@ pub fn draft(
     collector: &Collector,
     folder: &Path,
     judged: Option<&Judged>,
+    keep: &mut Keep<'_>,
 ) -> Result<Draft, LayoutError> {
     let mut files: BTreeMap<BundlePath, Content> = BTreeMap::new();
     let config_bytes = line(&effective(config, collector.trust_root.as_ref()));
@@ -156,7 +165,9 @@ pub fn draft(
     let collector_value = collector.value(&config_digest, policies_digest.as_deref());
     made.extend(run_files(config, snapshot, &id, collector, &collector_value));
     if let Some(judged) = judged {
-        judged.add_to(&mut made)?;
+        for (path, content) in judged.add_to(&mut made, keep)? {
+            files.insert(bundle_path(path)?, content);
+        }
     }
     made.extend(
         collector.bucket.iter().map(|bucket| ("data/store.json".to_owned(), bucket.document.clone())),

@@ -61,12 +61,23 @@ pub fn csv_files(
     assessment: &Assessment,
     population: &Population,
 ) -> Result<Vec<(String, Vec<u8>)>, FormatError> {
+    let mut files = Vec::new();
+    each_table(facts, assessment, population, &mut |path, bytes| files.push((path, bytes)))?;
+    Ok(files)
+}
+
+/// The same one after another: in a large organisation each is hundreds of megabytes.
+pub fn each_table(
+    facts: &Facts,
+    assessment: &Assessment,
+    population: &Population,
+    put: &mut dyn FnMut(String, Vec<u8>),
+) -> Result<(), FormatError> {
     let about = About::of(facts);
-    Ok(vec![
-        ("data/coverage.csv".to_owned(), coverage(&about, facts)?),
-        ("data/findings.csv".to_owned(), findings(&about, assessment, population)?),
-        ("data/population.csv".to_owned(), resources(&about, population)?),
-    ])
+    put("data/coverage.csv".to_owned(), coverage(&about, facts)?);
+    put("data/findings.csv".to_owned(), findings(&about, assessment, population)?);
+    put("data/population.csv".to_owned(), resources(&about, population)?);
+    Ok(())
 }
 
 /// Text as it is; another value as JSON.

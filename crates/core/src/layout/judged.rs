@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io;
 use std::sync::Arc;
 
+use evidenced_bundle::Content;
 use evidenced_bundle::digest::Digest;
 use serde_json::{Map, Value, json};
 
@@ -16,8 +18,8 @@ use crate::assessment::{
 };
 use crate::changes::{Before, Side, changes_file};
 use crate::facts::{CHANGES, Facts};
-use crate::formats::{Population, csv_files};
-use crate::report::{Drawings, pages};
+use crate::formats::{Population, each_table};
+use crate::report::{Drawings, each_page};
 use crate::snapshot::Written;
 
 /// Everything that was judged in a run.
@@ -51,9 +53,42 @@ pub fn policies_digest(policies: &BTreeMap<String, String>) -> String {
     Digest::of(listing.as_bytes()).to_string()
 }
 
+/// Puts a table or a page aside, by its path in the bag: what a draft then holds of it.
+pub type Keep<'a> = dyn FnMut(&str, Vec<u8>) -> io::Result<Content> + 'a;
+
+/// What was put aside so far, or the first failure to do so.
+struct Aside<'a, 'k> {
+    keep: &'a mut Keep<'k>,
+    kept: Result<Vec<(String, Content)>, LayoutError>,
+}
+
+impl<'a, 'k> Aside<'a, 'k> {
+    fn new(keep: &'a mut Keep<'k>) -> Self {
+        Self { keep, kept: Ok(Vec::new()) }
+    }
+
+    fn put(&mut self, path: String, bytes: Vec<u8>) {
+        if let Ok(kept) = &mut self.kept {
+            match (self.keep)(&path, bytes) {
+                Ok(content) => kept.push((path, content)),
+                Err(source) => self.kept = Err(LayoutError::Keep { path, source }),
+            }
+        }
+    }
+
+    fn kept(self) -> Result<Vec<(String, Content)>, LayoutError> {
+        self.kept
+    }
+}
+
 impl Judged {
-    /// Adds the files of what was judged to those that were made of the run.
-    pub(super) fn add_to(&self, made: &mut Vec<(String, Vec<u8>)>) -> Result<(), LayoutError> {
+    /// Adds the files of what was judged to those that were made of the run, but for tables and pages: those grow with
+    /// the estate, are made one after another and put aside, and are returned.
+    pub(super) fn add_to(
+        &self,
+        made: &mut Vec<(String, Vec<u8>)>,
+        keep: &mut Keep<'_>,
+    ) -> Result<Vec<(String, Content)>, LayoutError> {
         let Self { assessment, policies, before, population, drawings, .. } = self;
         let Assessment { profile, now, checks, exceptions, .. } = &**assessment;
         made.push((CHECKS.to_owned(), checks_file(profile, now, checks)));
@@ -68,21 +103,26 @@ impl Judged {
         made.push((CHANGES.to_owned(), changes));
         let facts = Facts::read(&files)?;
         // What is made for people never keeps the evidence from being sealed: what failed is named.
-        let tables = csv_files(&facts, assessment, population).map_err(|error| ("tables", error.to_string()));
-        let pages = pages(&facts, assessment, drawings).map_err(|error| ("report", error.to_string()));
+        let mut tables = Aside::new(keep);
+        let made_of = each_table(&facts, assessment, population, &mut |path, bytes| tables.put(path, bytes));
+        let mut kept = Vec::new();
         let mut failed = Map::new();
-        for made_of in [tables, pages] {
-            match made_of {
-                Ok(files) => made.extend(files),
-                Err((what, why)) => {
-                    failed.insert(what.to_owned(), json!(why));
-                }
-            }
+        let of_tables = tables.kept()?;
+        match made_of {
+            Ok(()) => kept.extend(of_tables),
+            Err(error) => drop(failed.insert("tables".to_owned(), json!(error.to_string()))),
+        }
+        let mut pages = Aside::new(keep);
+        let made_of = each_page(&facts, assessment, drawings, &mut |path, bytes| pages.put(path, bytes));
+        let of_pages = pages.kept()?;
+        match made_of {
+            Ok(()) => kept.extend(of_pages),
+            Err(error) => drop(failed.insert("report".to_owned(), json!(error.to_string()))),
         }
         if !failed.is_empty() {
             made.push((NOT_MADE.to_owned(), line(&Value::Object(failed))));
         }
-        Ok(())
+        Ok(kept)
     }
 
     /// Members of `summary.json`: rows by verdict, in all and by check.

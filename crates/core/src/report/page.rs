@@ -191,6 +191,16 @@ pub fn pages(
     pages_of(facts, assessment, drawings, ROWS_OF_A_PAGE)
 }
 
+/// The same one after another.
+pub fn each_page(
+    facts: &Facts,
+    assessment: &Assessment,
+    drawings: &Drawings,
+    put: &mut dyn FnMut(String, Vec<u8>),
+) -> Result<(), ReportError> {
+    each_page_of(facts, assessment, drawings, ROWS_OF_A_PAGE, put)
+}
+
 /// The same, with another number of rows that one page holds.
 pub fn pages_of(
     facts: &Facts,
@@ -198,6 +208,18 @@ pub fn pages_of(
     drawings: &Drawings,
     most: usize,
 ) -> Result<Vec<(String, Vec<u8>)>, ReportError> {
+    let mut pages = Vec::new();
+    each_page_of(facts, assessment, drawings, most, &mut |path, bytes| pages.push((path, bytes)))?;
+    Ok(pages)
+}
+
+fn each_page_of(
+    facts: &Facts,
+    assessment: &Assessment,
+    drawings: &Drawings,
+    most: usize,
+    put: &mut dyn FnMut(String, Vec<u8>),
+) -> Result<(), ReportError> {
     let environment = environment()?;
     let template = environment.get_template("page.html")?;
     let accounts = accounts(facts);
@@ -246,15 +268,15 @@ pub fn pages_of(
         coverage => Serde(coverage),
         ..shared.clone()
     })?;
-    let mut pages = vec![(REPORT.to_owned(), index.into_bytes())];
+    put(REPORT.to_owned(), index.into_bytes());
     if elsewhere {
         let judged: BTreeSet<&str> = assessment.rows.iter().map(|row| row.row.account.as_str()).collect();
         for account in judged {
             let page = account_page(&template, assessment, drawings, &accounts, account, shared.clone())?;
-            pages.push((format!("data/{}", page_name(account)), page));
+            put(format!("data/{}", page_name(account)), page);
         }
     }
-    Ok(pages)
+    Ok(())
 }
 
 fn account_page(

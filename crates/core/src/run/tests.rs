@@ -127,6 +127,7 @@ fn zip_of(ran: &Ran) -> Vec<u8> {
         &layout::Collector::new("0.1.0"),
         std::path::Path::new("/nowhere"),
         None,
+        &mut |_, bytes| Ok(Content::Bytes(bytes)),
     )
     .unwrap();
     // The files of the run are in memory here.
