@@ -390,6 +390,7 @@ pub(crate) async fn collect(
     };
     let draft = layout::draft(config, &snapshot, id.clone(), collector, folder, Some(&judged), &mut keep)?;
     let kept = State::of(&draft);
+    let files: u64 = draft.files.values().map(Content::length).sum();
     let (publisher, run) = {
         let (id, size, folder) = (id.clone(), config.bundle, spool.folder().to_owned());
         blocking(publisher, move |publisher| {
@@ -403,8 +404,7 @@ pub(crate) async fn collect(
     Phase::Spool.begins();
     publisher.seal(&id, &parts, &root)?;
     let zips: u64 = parts.iter().map(|part| part.record.size).chain([root.bytes]).sum();
-    let documents: u64 = snapshot.written.iter().map(|written| written.bytes).sum();
-    preflight::note_need(&loaded.resolve(&config.spool), documents.saturating_add(zips));
+    preflight::note_need(&loaded.resolve(&config.spool), files.saturating_add(zips));
     let state = State::at(&loaded.resolve(&config.spool));
     if let Err(error) = state.keep(&id, &root.sha256, &kept, spool.folder()) {
         tracing::warn!(%error, "what the next run compares with is not kept: it is read from the store then");

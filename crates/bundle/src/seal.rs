@@ -67,6 +67,16 @@ pub enum Content {
     },
 }
 
+impl Content {
+    /// How many bytes it holds.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => length(bytes),
+            Self::File { bytes, .. } => *bytes,
+        }
+    }
+}
+
 /// Why a draft was not sealed.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {

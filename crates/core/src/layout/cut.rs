@@ -101,13 +101,9 @@ impl Load {
 fn measure<'a>((path, content): (&'a BundlePath, &Content)) -> Measured<'a> {
     let (account, region, _) = order(path).unwrap_or_default();
     let length = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
-    let content = match content {
-        Content::Bytes(bytes) => length(bytes.len()),
-        Content::File { bytes, .. } => *bytes,
-    };
     // Its line of the manifest: digest, two spaces, path, line feed.
     let line = length(path.as_str().len()).saturating_add(67);
-    Measured { account, region, bytes: content.saturating_add(line) }
+    Measured { account, region, bytes: content.length().saturating_add(line) }
 }
 
 /// How many consecutive files each part takes.
