@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use evidenced_core::assessment::{Assessment, CheckRecord};
 use evidenced_core::exceptions::Exceptions;
 use evidenced_core::facts::Facts;
-use evidenced_core::formats::{Population, csv_files};
+use evidenced_core::formats::{Population, each_table};
 use evidenced_core::item::GLOBAL;
 use evidenced_core::judging::{Documents, Here, Judging, offered, places};
 use evidenced_core::policy::{Evidence, Policies};
-use evidenced_core::report::{Drawings, pages};
+use evidenced_core::report::{Drawings, each_page};
 use serde_json::Value;
 
 use crate::estate::{Estate, Run, one_account, two_accounts};
@@ -147,12 +147,13 @@ fn judged(files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
     }
     let (mut assessment, exceptions) = judging.finish();
     assessment.exceptions = exceptions.states(&[]);
-    made.extend(csv_files(&facts, &assessment, &population).unwrap());
-    made.extend(pages(&facts, &assessment, &drawings).unwrap());
+    each_table(&facts, &assessment, &population, &mut |path, bytes| made.push((path, bytes))).unwrap();
+    each_page(&facts, &assessment, &drawings, &mut |path, bytes| made.push((path, bytes))).unwrap();
     // What is read back gives the same page.
     let all = files.clone().into_iter().chain(made.iter().cloned()).collect();
     let read = Assessment::read(&all).unwrap();
-    let mut other = pages(&facts, &read, &drawings).unwrap();
+    let mut other = Vec::new();
+    each_page(&facts, &read, &drawings, &mut |path, bytes| other.push((path, bytes))).unwrap();
     same("report.html of what was read back", &made.last().unwrap().1, &other.pop().unwrap().1);
     made.into_iter().collect()
 }

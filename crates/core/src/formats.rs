@@ -21,7 +21,7 @@ pub use ocsf::ocsf;
 pub use oscal::{Oscal, oscal};
 pub use population::Population;
 pub(crate) use population::{entries, name_of};
-pub use tables::{csv_files, each_table};
+pub use tables::each_table;
 
 /// Why a file could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -23,7 +23,7 @@ mod verdicts;
 mod vpc;
 
 pub use drawings::Drawings;
-pub use page::{REPORT, ROWS_OF_A_PAGE, ReportError, each_page, pages, pages_of, source_hash};
+pub use page::{REPORT, ROWS_OF_A_PAGE, ReportError, each_page, pages_of, source_hash};
 
 #[cfg(test)]
 mod tests;

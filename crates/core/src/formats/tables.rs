@@ -55,18 +55,8 @@ const COVERAGE: &[&str] = &[
     "evidence_sha256",
 ];
 
-/// The tables of a run: path in the bag and bytes.
-pub fn csv_files(
-    facts: &Facts,
-    assessment: &Assessment,
-    population: &Population,
-) -> Result<Vec<(String, Vec<u8>)>, FormatError> {
-    let mut files = Vec::new();
-    each_table(facts, assessment, population, &mut |path, bytes| files.push((path, bytes)))?;
-    Ok(files)
-}
-
-/// The same one after another: in a large organisation each is hundreds of megabytes.
+/// The tables of a run, path in the bag and bytes, one after another: in a large organisation each is hundreds of
+/// megabytes.
 pub fn each_table(
     facts: &Facts,
     assessment: &Assessment,

@@ -135,7 +135,7 @@ fn facts() -> Facts {
 
 /// Rows of a table by column, with the mark undone.
 fn table(name: &str) -> Vec<std::collections::BTreeMap<String, String>> {
-    let files = csv_files(&facts(), &assessment(), &population()).unwrap();
+    let files = tables();
     let bytes = files.into_iter().find(|(path, _)| path == name).unwrap().1;
     let mut reader = csv::Reader::from_reader(bytes.as_slice());
     let head = reader.headers().unwrap().clone();
@@ -144,6 +144,13 @@ fn table(name: &str) -> Vec<std::collections::BTreeMap<String, String>> {
         head.iter().map(str::to_owned).zip(record.iter().map(field)).collect()
     };
     reader.records().map(|it| record(it.unwrap())).collect()
+}
+
+/// Path and bytes of each table.
+fn tables() -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    each_table(&facts(), &assessment(), &population(), &mut |path, bytes| files.push((path, bytes))).unwrap();
+    files
 }
 
 #[test]
@@ -218,14 +225,13 @@ fn the_same_run_gives_the_same_bytes_of_every_form() {
     let all = || {
         let names = names();
         let documents = oscal(&facts(), &assessment(), &names).unwrap();
-        let tables = csv_files(&facts(), &assessment(), &population()).unwrap();
-        (tables, documents.results, documents.catalog, ocsf(&facts(), &assessment(), &names).unwrap())
+        (tables(), documents.results, documents.catalog, ocsf(&facts(), &assessment(), &names).unwrap())
     };
     assert_eq!(all(), all());
 }
 
 fn names() -> Names {
-    Names::read(&csv_files(&facts(), &assessment(), &population()).unwrap()[2].1, &facts()).unwrap()
+    Names::read(&tables()[2].1, &facts()).unwrap()
 }
 
 fn results() -> Value {

@@ -182,16 +182,7 @@ fn environment() -> Result<Environment<'static>, ReportError> {
     Ok(environment)
 }
 
-/// `data/report.html`, and beyond [`ROWS_OF_A_PAGE`] rows a page for each account.
-pub fn pages(
-    facts: &Facts,
-    assessment: &Assessment,
-    drawings: &Drawings,
-) -> Result<Vec<(String, Vec<u8>)>, ReportError> {
-    pages_of(facts, assessment, drawings, ROWS_OF_A_PAGE)
-}
-
-/// The same one after another.
+/// `data/report.html`, and beyond [`ROWS_OF_A_PAGE`] rows a page for each account, one after another.
 pub fn each_page(
     facts: &Facts,
     assessment: &Assessment,
@@ -201,7 +192,7 @@ pub fn each_page(
     each_page_of(facts, assessment, drawings, ROWS_OF_A_PAGE, put)
 }
 
-/// The same, with another number of rows that one page holds.
+/// The same at once, with another number of rows that one page holds.
 pub fn pages_of(
     facts: &Facts,
     assessment: &Assessment,

@@ -346,7 +346,7 @@ fn a_vpc_without_subnets_a_shared_one_and_a_denied_region_are_drawn() {
 
     documents["vpc.vpcs"]["DescribeVpcs"] = Value::Null;
     let denied = evidence(&documents);
-    let made = pages(&facts(), &judged(&denied), &drawn(&denied)).unwrap();
+    let made = pages_of(&facts(), &judged(&denied), &drawn(&denied), ROWS_OF_A_PAGE).unwrap();
     let page = String::from_utf8(made[0].1.clone()).unwrap();
     assert!(page.contains("VPCs unknown (DescribeVpcs: UnauthorizedOperation)"));
 
